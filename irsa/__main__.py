@@ -1,0 +1,5 @@
+"""`python -m irsa` is the `irsa` command."""
+
+from irsa.cli import main
+
+main()

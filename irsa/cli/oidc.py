@@ -1,0 +1,11 @@
+"""`irsa oidc`."""
+
+import click
+
+from irsa.cli.options import SETTINGS
+
+
+@click.command("oidc", context_settings=SETTINGS)
+def command() -> None:
+    """Not here yet."""
+    raise click.ClickException("this server is not built yet")

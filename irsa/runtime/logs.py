@@ -1,0 +1,80 @@
+"""Logs as one JSON object a line.
+
+`Log.info("role assumed", role=arn, reason=…)` gives `{"time": …, "level": "info", "logger": …, "message": …, "role":
+…}`. A secret does not belong into a field in the first place; as a last net, whatever looks like a JWT or an
+authorization header's signature is cut before it is written, so that a traceback cannot carry one out either.
+"""
+
+import json
+import logging
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Final
+
+LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# header.payload.signature in base64url; and what SigV4 and presigned URLs carry.
+_SECRET: Final = re.compile(
+    r"eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?|(?i:(?<=signature=)|(?<=x-amz-security-token=))[\w%+/=-]{16,}",
+)
+
+
+class Formatter(logging.Formatter):
+    """A log record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time (UTC, RFC 3339), level, logger, message, then the fields in the order in which they were given."""
+        entry: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC)
+            .isoformat(timespec="milliseconds")
+            .replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        entry.update(getattr(record, "fields", {}))
+        if record.exc_info and record.exc_info[0] is not None:
+            entry["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        return redact(json.dumps(entry, default=str, ensure_ascii=False))
+
+
+def redact(text: str) -> str:
+    """The text without what looks like a token or a signature."""
+    return _SECRET.sub("[redacted]", text)
+
+
+class Log:
+    """A logger whose fields are keyword arguments."""
+
+    def __init__(self, name: str) -> None:
+        self._logger = logging.getLogger(name)
+
+    def debug(self, message: str, **fields: object) -> None:
+        """For whoever follows one request through the code."""
+        self._write(logging.DEBUG, message, fields)
+
+    def info(self, message: str, **fields: object) -> None:
+        """A decision, or a step in the life of the process."""
+        self._write(logging.INFO, message, fields)
+
+    def warning(self, message: str, **fields: object) -> None:
+        """Something that an operator ought to mend, while the server goes on."""
+        self._write(logging.WARNING, message, fields)
+
+    def error(self, message: str, *, exception: BaseException | None = None, **fields: object) -> None:
+        """Something failed; `exception` adds its whole trace."""
+        self._write(logging.ERROR, message, fields, exception)
+
+    def _write(self, level: int, message: str, fields: dict[str, object], error: BaseException | None = None) -> None:
+        if self._logger.isEnabledFor(level):
+            self._logger.log(level, "%s", message, extra={"fields": fields}, exc_info=error)
+
+
+def configure(level: str = "info") -> None:
+    """Send every logger's records to standard error, one JSON object a line, from `level` (a key of `LEVELS`) up."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Formatter())
+    logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)

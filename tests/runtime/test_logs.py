@@ -1,0 +1,37 @@
+"""Logs are one JSON object a line, and a last net holds what must never be in them."""
+
+import json
+import logging
+
+import pytest
+
+from irsa.runtime.logs import Formatter
+
+TOKEN = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJtYWRlLXVwIn0.c2lnbmF0dXJl"
+
+
+def record(message: str, **fields: object) -> logging.LogRecord:
+    made = logging.LogRecord("sts", logging.INFO, __file__, 1, message, (), None)
+    made.fields = fields
+    return made
+
+
+def test_a_record_is_one_line_of_json_with_its_fields() -> None:
+    """Fields stand beside the message, and a line break inside one does not end the line."""
+    line = Formatter().format(record("role assumed", role="arn:aws:iam::111122223333:role/reader", note="a\nb"))
+    entry = json.loads(line)
+    assert "\n" not in line
+    assert ("role assumed", "info", "sts") == (entry["message"], entry["level"], entry["logger"])
+    assert "arn:aws:iam::111122223333:role/reader" == entry["role"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [TOKEN, f"Authorization: Bearer {TOKEN}", "?X-Amz-Signature=" + "a1" * 32, "Signature=" + "b2" * 32],
+    ids=["jwt", "bearer", "presigned", "header"],
+)
+def test_what_looks_like_a_secret_is_cut(text: str) -> None:
+    """Neither in a message nor in a field."""
+    secret = text.rpartition("=")[2].rpartition(" ")[2]
+    assert secret not in Formatter().format(record(text))
+    assert secret not in Formatter().format(record("x", field=text))

@@ -1,0 +1,1 @@
+"""Admission: pods whose ServiceAccount names a role get a token and the variables that AWS SDKs read."""
