@@ -1,0 +1,3 @@
+module irsa.test/cluster/pause
+
+go 1.26.0
