@@ -1,0 +1,49 @@
+"""What may not be published, whatever a source says.
+
+The JWKS is the trust root: whoever can write it can assume every role. So a set that looks like an accident or an
+attack is held back, the last good one stays in service, and somebody has to look.
+
+    gate       holds back
+    empty      a set without a usable key
+    issuer     another issuer than before, or than the operator named
+    disjoint   a set that shares no key with the one before
+    limit      more than 100 RSA or 100 EC keys, which is what AWS STS reads
+    private    a private member (in `jwk`); conflict: two keys of one kid (in `jwks`)
+"""
+
+from typing import Final
+
+from oidc.errors import RefusedError
+from oidc.jwks import KeySet
+
+LIMIT: Final = 100  # keys of one type
+WARNING: Final = 80
+
+
+def check_issuer(issuer: str, expected: str | None) -> None:
+    """Refuse an issuer that is not the expected one; None expects nothing yet."""
+    if expected is not None and issuer != expected:
+        raise RefusedError("issuer", f"the source's issuer is {issuer!r}, not {expected!r}; restart to accept another")
+
+
+def check_keys(keys: KeySet, before: KeySet, *, accept_disjoint: bool = False) -> None:
+    """Refuse a set that must not follow `before` (empty: nothing was known)."""
+    if not keys:
+        raise RefusedError("empty", "the source has no usable key; nobody could verify anything")
+    known = {key.kid for key in before}
+    if known and not accept_disjoint and known.isdisjoint(key.kid for key in keys):
+        raise RefusedError("disjoint", "no key of the source was known before; if this is right, accept it by hand")
+    check_limit(keys)
+
+
+def check_limit(keys: KeySet) -> None:
+    """Refuse more keys of a type than STS reads."""
+    for kty, count in counts(keys).items():
+        if count > LIMIT:
+            raise RefusedError("limit", f"{count} {kty} keys; AWS STS reads at most {LIMIT}")
+
+
+def counts(keys: KeySet) -> dict[str, int]:
+    """How many keys there are of each type."""
+    types = [key.kty for key in keys]
+    return {kty: types.count(kty) for kty in sorted(set(types))}

@@ -1,0 +1,29 @@
+"""Where keys come from: one small protocol, one adapter a module."""
+
+from typing import Protocol
+
+import msgspec
+
+from oidc.jwks import KeySet, Left
+
+
+class Observation(msgspec.Struct, frozen=True):
+    """What a source says now: its issuer, the keys that may be published, and those that were left out."""
+
+    issuer: str
+    keys: KeySet
+    left: tuple[Left, ...] = ()
+
+
+class Source(Protocol):
+    """Anything that can be asked for an issuer's keys."""
+
+    place: str
+    """Where it is, in words for a log line: an address or a path, never a credential."""
+
+    async def observe(self) -> Observation:
+        """Ask once.
+
+        Raises:
+            OIDCError: no answer, or none that can be published.
+        """

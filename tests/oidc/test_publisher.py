@@ -1,0 +1,114 @@
+"""What a publisher takes over from a source that changes, and what it holds back."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from oidc.errors import SourceError
+from oidc.publisher import REFUSED, Publisher
+from oidc.sources.apiserver import APIServer, Endpoint
+from tests.oidc.keys import jwk, private_jwk
+from tests.oidc.upstream import running
+
+
+def published(publisher: Publisher) -> list[str]:
+    assert publisher.published is not None
+    return [key["kid"] for key in json.loads(publisher.published.jwks.body)["keys"]]
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+    return [{"message": record.getMessage(), **getattr(record, "fields", {})} for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    "gate, change",
+    [
+        pytest.param("empty", {"keys": []}, id="empty"),
+        pytest.param("issuer", {"issuer": "https://other.example.com"}, id="issuer"),
+        pytest.param("disjoint", {"keys": [jwk("z")]}, id="disjoint"),
+        pytest.param("private", {"keys": [jwk("a"), private_jwk("b")]}, id="private"),
+        pytest.param("private", {"keys": [jwk("a"), private_jwk("b", "RS256")]}, id="private RSA"),
+        pytest.param("private", {"keys": [jwk("a"), {"kty": "oct", "kid": "b", "k": "c2VjcmV0"}]}, id="symmetric"),
+        pytest.param("limit", {"keys": [jwk("a"), *(jwk("b", kid=f"k{n}") for n in range(100))]}, id="limit"),
+        pytest.param("conflict", {"keys": [jwk("a"), jwk("b", kid="a")]}, id="conflict"),
+        pytest.param(None, {"raw": b"<html>"}, id="html"),
+        pytest.param(None, {"raw": b" " * (1 << 20) + b"{}"}, id="too large"),
+        pytest.param(None, {"raw": b'{"keys":' + b"[" * 100_000}, id="deep"),
+        pytest.param(None, {"issuer": "http://oidc.example.com"}, id="issuer without https"),
+        pytest.param(None, {"status": 302}, id="redirect"),
+        pytest.param(None, {"status": 500}, id="failure"),
+    ],
+)
+async def test_what_must_not_be_published_is_held_back(
+    gate: str | None, change: dict[str, object], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The last good documents stay, the log says why once, and a metric counts the gate."""
+    async with running(trustme.CA(), tmp_path) as upstream:
+        publisher = Publisher(APIServer(Endpoint(upstream.url, ca=tmp_path / "upstream.pem")), cluster=f"{gate}")
+        upstream.keys = [jwk("a")]
+        assert await publisher.poll()
+        before = publisher.published
+        for name, value in change.items():
+            setattr(upstream, name, value)
+        counter = REFUSED.labels(f"{gate}", f"{gate}")
+        count = counter._value.get()
+        caplog.set_level(logging.INFO)
+        assert not await publisher.poll()
+        assert not await publisher.poll()
+        assert before == publisher.published
+        (line,) = [line for line in said(caplog) if line["message"] == "not published; the last good documents stay"]
+        assert line["reason"]
+        assert count + (2 if gate else 0) == counter._value.get()
+
+
+@pytest.mark.parametrize(
+    "unsuitable, reason",
+    [
+        pytest.param(jwk("b", "RS256", alg="PS256"), "algorithm 'PS256'", id="PS256"),
+        pytest.param({"kty": "AKP", "alg": "ML-DSA-44", "kid": "b", "pub": "AAAA"}, "key type 'AKP'", id="ML-DSA"),
+        pytest.param({"kty": "OKP", "crv": "Ed25519", "kid": "b", "x": "AAAA"}, "key type 'OKP'", id="Ed25519"),
+        pytest.param(jwk("b", crv="secp256k1"), "curve 'secp256k1'", id="secp256k1"),
+        pytest.param(jwk("b", x=jwk("a")["x"]), "not on P-256", id="point beside the curve"),
+        pytest.param(jwk("b", alg="ES384"), "signs ES256", id="algorithm of another curve"),
+        pytest.param(jwk("b", use="enc"), "not for signatures", id="for encryption"),
+        pytest.param(jwk("b", "RS256", n="AQAB"), "17 bits", id="short modulus"),
+        pytest.param(jwk("b", "RS256", e="AQ"), "exponent 1", id="exponent 1"),
+        pytest.param(jwk("b", x="!"), "no base64url", id="no base64url"),
+        pytest.param(jwk("b", kid=""), "0 characters", id="no kid"),
+        pytest.param(jwk("b", kid=7), "'kid' is no string", id="kid a number"),
+    ],
+)
+async def test_a_key_that_sts_would_not_take_is_left_out(
+    unsuitable: dict[str, object], reason: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others are published, and a line says which key and why."""
+    caplog.set_level(logging.INFO)
+    async with running(trustme.CA(), tmp_path) as upstream:
+        upstream.keys = [jwk("a"), unsuitable]
+        publisher = Publisher(APIServer(Endpoint(upstream.url, ca=tmp_path / "upstream.pem")))
+        assert await publisher.poll()
+        assert ["a"] == published(publisher)
+        (line,) = [line for line in said(caplog) if line["message"] == "key left out"]
+        assert reason in line["reason"]
+
+
+async def test_another_certificate_authority_is_not_believed(tmp_path: Path) -> None:
+    """Who cannot show a certificate of the given CA could be anybody, and this is the trust root."""
+    async with running(trustme.CA(), tmp_path) as upstream:
+        (tmp_path / "other.pem").write_bytes(trustme.CA().cert_pem.bytes())
+        with pytest.raises(SourceError, match="certificate verify failed"):
+            await APIServer(Endpoint(upstream.url, ca=tmp_path / "other.pem")).observe()
+
+
+async def test_an_expected_issuer_is_demanded_from_the_first_poll(tmp_path: Path) -> None:
+    """With --issuer a source that says another is refused at once."""
+    async with running(trustme.CA(), tmp_path) as upstream:
+        upstream.keys = [jwk("a")]
+        source = APIServer(Endpoint(upstream.url, ca=tmp_path / "upstream.pem"))
+        publisher = Publisher(source, issuer="https://other.example.com")
+        assert not await publisher.poll()
+        assert publisher.published is None
