@@ -1,0 +1,1 @@
+"""The chart, read as the API server would read it: rendered by helm, judged object by object."""
