@@ -1,0 +1,106 @@
+"""What one pod is to be given: the token's volume, the variables, and where our own endpoints are used, the CA.
+
+A value, computed from a RoleBinding and the flags; `patch` turns it into operations without knowing where it came from,
+so a role (web identity) and EKS Pod Identity (container credentials) are the same thing there.
+"""
+
+import posixpath
+from typing import Final
+
+import msgspec
+
+from webhook.annotations import Defaults, PodWishes, RoleBinding
+from webhook.model import Pod
+
+VOLUME: Final = "aws-iam-token"
+TOKEN_FILE: Final = "token"  # noqa: S105 -- a file's name
+CA_FILE: Final = "ca.crt"
+# One annotation may not make the pod's annotations exceed what the API server takes for all of them together.
+ANNOTATIONS_LIMIT: Final = 256 * 1024  # bytes
+
+Variables = tuple[tuple[str, str], ...]
+
+
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
+    """Our own STS and S3, where pods are to use them instead of AWS's.
+
+    Attributes:
+        ca_bundle: PEM of the authorities that signed their certificates; empty: pods need none.
+    """
+
+    sts: str = ""
+    s3: str = ""
+    ca_bundle: str = ""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that the flags say about what a pod looks like afterwards."""
+
+    defaults: Defaults = Defaults()
+    mount_path: str = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
+    region: str = ""
+    endpoints: Endpoints = Endpoints()
+
+
+class Injection(msgspec.Struct, frozen=True, kw_only=True):
+    """What to put into a pod.
+
+    Attributes:
+        identity: the pair of variables that goes in together or not at all.
+        extras: variables that go in one by one, where the volume with `ca_bundle` is mounted.
+        ca_variables: the variables that name the CA's file.
+        label: added to the pod; empty: none.
+    """
+
+    volume: str
+    mount_path: str
+    token_file: str
+    audience: str
+    expiration: int
+    identity: Variables
+    regional_sts: bool = False
+    region: str = ""
+    extras: Variables = ()
+    ca_bundle: str = ""
+    ca_annotation: str = ""
+    ca_variables: Variables = ()
+    label: tuple[str, str] | None = None
+    skip: frozenset[str] = frozenset()
+
+
+def of_role(binding: RoleBinding, pod: Pod, wishes: PodWishes, settings: Settings) -> Injection:
+    """The web identity of `binding` for `pod`."""
+    endpoints = settings.endpoints
+    ca_path = file_path(settings.mount_path, CA_FILE, windows=pod.on_windows)
+    return Injection(
+        volume=VOLUME,
+        mount_path=settings.mount_path,
+        token_file=TOKEN_FILE,
+        audience=binding.audience,
+        expiration=binding.expiration if wishes.expiration is None else wishes.expiration,
+        identity=(
+            ("AWS_ROLE_ARN", binding.role_arn),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", file_path(settings.mount_path, TOKEN_FILE, windows=pod.on_windows)),
+        ),
+        regional_sts=binding.regional_sts,
+        region=settings.region,
+        extras=_endpoint_variables(endpoints),
+        ca_bundle=endpoints.ca_bundle if endpoints.sts else "",
+        ca_annotation=f"{settings.defaults.prefix}/ca-bundle",
+        # Python and the CLI and Go read the first, JavaScript the second.
+        ca_variables=(("AWS_CA_BUNDLE", ca_path), ("NODE_EXTRA_CA_CERTS", ca_path)),
+        skip=wishes.skip,
+    )
+
+
+def file_path(folder: str, name: str, *, windows: bool) -> str:
+    """Where a container finds a file of the mount; on Windows as its programs need it."""
+    path = posixpath.normpath(posixpath.join(folder, name))
+    return "C:" + path.replace("/", "\\") if windows else path
+
+
+def _endpoint_variables(endpoints: Endpoints) -> Variables:
+    if not endpoints.sts:
+        return ()
+    pairs = (("AWS_ENDPOINT_URL_STS", endpoints.sts), ("AWS_ENDPOINT_URL_S3", endpoints.s3))
+    return tuple((name, value) for name, value in pairs if value)

@@ -1,0 +1,167 @@
+"""AdmissionReview bytes in, AdmissionReview bytes out.
+
+`read` takes a body apart or says what is wrong with it; `decide` finds what the pod needs; `answer` writes it down.
+Nothing here denies a pod: a body that is no review is the caller's fault (`Malformed`, HTTP 400), a patch that would
+not apply is ours (an exception, HTTP 500), and either way the webhook's failurePolicy decides what becomes of the pod.
+"""
+
+import base64
+from typing import Any, Final
+
+import msgspec
+
+from webhook import injection, patch
+from webhook.annotations import RoleBinding, Unbound, read_pod
+from webhook.injection import Settings
+from webhook.model import AdmissionRequest, AdmissionReview, Operation, Pod
+from webhook.store import Standing
+
+API_VERSION: Final = "admission.k8s.io/v1"
+KIND: Final = "AdmissionReview"
+
+_decoder: Final = msgspec.json.Decoder(AdmissionReview)
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Malformed(Exception):  # noqa: N818 -- it is the body that is malformed
+    """A body that is no AdmissionReview of a pod.
+
+    Attributes:
+        message: in the Go webhook's words where it has any, since its clients may look for them.
+        uid: of the request, as far as it could be read.
+    """
+
+    def __init__(self, message: str, uid: str = "", api_version: str = "", kind: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.uid = uid
+        self.api_version = api_version
+        self.kind = kind
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What becomes of a pod, and why.
+
+    Attributes:
+        reason: one of a few words, fit for a metric's label.
+        detail: for the log: the role, or what was missing.
+    """
+
+    reason: str
+    operations: list[Operation] = []
+    warnings: tuple[str, ...] = ()
+    detail: str = ""
+
+    @property
+    def result(self) -> str:
+        """`mutated` or `unchanged`."""
+        return "mutated" if self.operations else "unchanged"
+
+
+class _Review(msgspec.Struct, rename="camel", omit_defaults=True):
+    api_version: str = ""
+    kind: str = ""
+    response: dict[str, Any] = {}
+
+
+def read(body: bytes) -> AdmissionReview:
+    """The review in `body`, its request and the pod in it guaranteed to be there.
+
+    Raises:
+        Malformed: it is none.
+    """
+    try:
+        review = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise _malformed(body, problem) from problem
+    if review.request is None:
+        raise Malformed("bad content", "", review.api_version, review.kind)
+    if review.request.object is None and review.request.operation != "DELETE":
+        raise Malformed("unexpected end of JSON input", review.request.uid, review.api_version, review.kind)
+    return review
+
+
+def account_of(request: AdmissionRequest) -> tuple[str, str]:
+    """Namespace and name of the ServiceAccount that the pod runs under."""
+    pod = request.object or Pod()
+    return request.namespace or (pod.metadata and pod.metadata.namespace) or "", pod.service_account
+
+
+def concerns(request: AdmissionRequest) -> str:
+    """Why the request is none of ours, or an empty string for the creation of a pod."""
+    resource = request.resource
+    if resource is not None and (resource.group, resource.resource) != ("", "pods"):
+        return "not-a-pod"
+    if request.sub_resource:
+        return "subresource"
+    if request.operation not in {None, "", "CREATE"}:
+        return "not-a-creation"  # volumes of an existing pod cannot be changed
+    return ""
+
+
+def decide(request: AdmissionRequest, standing: Standing, settings: Settings) -> Decision:
+    """What the pod of `request`, whose ServiceAccount has this `standing`, is to be given.
+
+    Raises:
+        ValueError: the patch does not apply, which would be a bug of ours.
+    """
+    pod = request.object
+    if (why := concerns(request)) or pod is None or pod.spec is None:
+        return Decision(why or "no-spec")
+    if not isinstance(standing, RoleBinding):
+        known = isinstance(standing, Unbound)
+        warnings = standing.warnings if isinstance(standing, Unbound) else ()
+        return Decision("no-role" if known else "service-account-unknown", warnings=warnings)
+    wishes = read_pod(pod.annotations, settings.defaults.prefix)
+    planned = patch.plan(pod, injection.of_role(standing, pod, wishes, settings))
+    patch.apply(msgspec.to_builtins(pod), planned.operations)
+    warnings = standing.warnings + wishes.warnings + planned.warnings
+    if planned.operations:
+        return Decision("role", planned.operations, warnings, standing.role_arn)
+    return Decision("nothing-missing" if not planned.warnings else "conflict", [], warnings, standing.role_arn)
+
+
+def answer(review: AdmissionReview, decision: Decision) -> bytes:
+    """The AdmissionReview that carries `decision` back."""
+    assert review.request is not None  # noqa: S101 -- `read` guarantees it
+    response: dict[str, Any] = {"uid": review.request.uid, "allowed": True}
+    if decision.operations:
+        response["patchType"] = "JSONPatch"
+        response["patch"] = base64.b64encode(_encoder.encode(decision.operations)).decode()
+    if decision.warnings:
+        response["warnings"] = decision.warnings
+    return _encoder.encode(_Review(review.api_version or API_VERSION, review.kind or KIND, response))
+
+
+def refusal(problem: Malformed) -> bytes:
+    """The body for a `Malformed` review: what the Go webhook's answer would be, to be sent with HTTP 400."""
+    response = {"uid": problem.uid, "allowed": False, "status": {"message": problem.message}}
+    return _encoder.encode(_Review(problem.api_version or API_VERSION, problem.kind or KIND, response))
+
+
+def _malformed(body: bytes, problem: Exception) -> Malformed:
+    if not body.strip():
+        return Malformed("bad content")
+    try:
+        untyped = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
+        return Malformed(f"couldn't get version/kind; json parse error: {broken}")
+    if not isinstance(untyped, dict):
+        return Malformed(
+            f"couldn't get version/kind; json parse error: a JSON object is expected, not {_kind(untyped)}"
+        )
+    request = untyped.get("request")
+    request = request if isinstance(request, dict) else {}
+    words = [_text(request.get("uid")), _text(untyped.get("apiVersion")), _text(untyped.get("kind"))]
+    if request and not isinstance(request.get("object"), dict):
+        return Malformed(f"json: cannot unmarshal {_kind(request.get('object'))} into Go value of type v1.Pod", *words)
+    return Malformed(str(problem), *words)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _kind(value: object) -> str:
+    kinds = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
+    return kinds.get(type(value), "null")
