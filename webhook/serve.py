@@ -1,0 +1,144 @@
+"""How the parts of the webhook are put together, and in what order they come and go."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from prometheus_client import Gauge
+
+from irsa.runtime import metrics, process, tls
+from irsa.runtime.health import Readiness
+from irsa.runtime.listener import listen
+from irsa.runtime.logs import Log
+from webhook import operator, server
+from webhook.admission import Admission
+from webhook.certs import Keeper, Names
+from webhook.injection import Settings
+from webhook.kube import Access, Api
+from webhook.lookup import LiveLookup, Mode
+from webhook.reflector import Item, reflect
+from webhook.secrets import Secrets
+from webhook.store import ServiceAccounts
+
+log: Final = Log("webhook")
+
+ENTRIES: Final = Gauge("irsa_sa_cache_entries", "ServiceAccounts in the table.", ["role"])
+
+SERVICE_ACCOUNTS: Final = "/api/v1/serviceaccounts"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that `irsa webhook` was told.
+
+    Attributes:
+        files: certificate and key of the admission endpoint; None: our own authority signs it.
+    """
+
+    access: Access
+    settings: Settings
+    names: Names
+    namespace: str
+    owner: str = ""
+    port: int = 443
+    metrics_port: int = 9999
+    files: tuple[Path, Path] | None = None
+    live_lookup: Mode = "unbound"
+    lame_duck: float = process.LAME_DUCK_SECONDS
+
+
+class _Mirror:
+    """Fills the table, and says when it is complete."""
+
+    def __init__(self, table: ServiceAccounts, readiness: Readiness) -> None:
+        self._table = table
+        self._fresh = table.empty()
+        self._readiness = readiness
+        readiness.expect("serviceaccounts", "not listed yet")
+
+    def begin(self) -> None:
+        self._fresh = self._table.empty()
+
+    def listed(self, item: Item) -> None:
+        self._fresh.set(item.metadata.namespace, item.metadata.name, item.metadata.annotations or {})
+
+    def finish(self) -> None:
+        self._table.replace(self._fresh)
+        self._fresh = self._table.empty()
+        self._readiness.met("serviceaccounts")
+        log.info("ServiceAccounts listed", total=len(self._table), with_role=self._table.bound)
+
+    def changed(self, item: Item) -> None:
+        self._table.set(item.metadata.namespace, item.metadata.name, item.metadata.annotations or {})
+
+    def deleted(self, item: Item) -> None:
+        self._table.remove(item.metadata.namespace, item.metadata.name)
+
+
+async def serve(config: Config) -> None:
+    """Run the webhook to its end."""
+    lifetime = process.Lifetime(config.lame_duck)
+    table = ServiceAccounts(config.settings.defaults)
+    ENTRIES.labels("any").set_function(lambda: len(table))
+    ENTRIES.labels("bound").set_function(lambda: table.bound)
+    current = config.settings
+
+    def trusted(pem: str) -> None:
+        nonlocal current
+        if current.endpoints.sts.startswith("https:") and not config.settings.endpoints.ca_bundle:
+            current = msgspec.structs.replace(
+                current, endpoints=msgspec.structs.replace(current.endpoints, ca_bundle=pem)
+            )
+
+    async with Api(config.access) as api, contextlib.AsyncExitStack() as stack:
+        lookup = LiveLookup(api, config.settings.defaults, config.live_lookup)
+        admission = Admission(table, lookup, lambda: current)
+        serving = tls.from_files(*config.files) if config.files else tls.ServingCertificate()
+        keeper = Keeper(
+            api,
+            Secrets(api, config.namespace, config.owner),
+            config.names,
+            serving=serving,
+            readiness=lifetime.readiness,
+            trusted=trusted,
+        )
+        runner, _ = await listen(metrics.application(lifetime.readiness), port=config.metrics_port)
+        stack.push_async_callback(runner.cleanup)
+        work = [asyncio.create_task(reflect(api, SERVICE_ACCOUNTS, _Mirror(table, lifetime.readiness)))]
+        writing = asyncio.create_task(keeper.run())
+        if config.files:
+            work.append(asyncio.create_task(tls.follow_files(serving, *config.files)))
+        stop = asyncio.Event()
+        ending = asyncio.create_task(_end(lifetime, writing, stop))
+
+        @contextlib.asynccontextmanager
+        async def listener() -> AsyncIterator[None]:
+            endpoint, port = await listen(
+                server.application(admission, lifetime.readiness), port=config.port, context=serving.context
+            )
+            log.info("serving", port=port, metrics_port=config.metrics_port)
+            try:
+                yield
+            finally:
+                await endpoint.cleanup()
+
+        def take_signals() -> None:
+            stack.enter_context(process.signals(lifetime))
+
+        handlers = operator.registry(config.access, table, lookup, lambda: current)
+        chosen = operator.settings(operator.AdmissionServer(listener))
+        try:
+            await operator.operate(handlers, chosen, stop, take_signals)
+        finally:
+            for task in (*work, writing, ending):
+                task.cancel()
+            await asyncio.gather(*work, writing, ending, return_exceptions=True)
+
+
+async def _end(lifetime: process.Lifetime, writing: asyncio.Task[None], stop: asyncio.Event) -> None:
+    await lifetime.stopping.wait()
+    writing.cancel()  # nothing is written after SIGTERM: an uninstall may be deleting what we would write
+    await lifetime.ended()
+    stop.set()
