@@ -1,0 +1,88 @@
+r"""The shapes of parameters, as AWS's service model has them, and its words for what breaks them.
+
+Lengths count characters. `\w` is ASCII only. Every broken constraint is reported, in the order of the shape's members.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from sts import refusals
+from sts.wire import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Limits of one text parameter; `pattern` is as AWS prints it, `regex` what is matched."""
+
+    shortest: int = 0
+    longest: int = 0
+    pattern: str = ""
+    required: bool = False
+    secret: bool = False
+
+    def problems(self, name: str, value: str | None) -> list[str]:
+        """What is wrong with `value`, in AWS's words."""
+        if value is None:
+            return [_problem(name, "null", "Member must not be null", quoted=False)] if self.required else []
+        shown = "***" if self.secret else value
+        found = []
+        if len(value) < self.shortest:
+            found.append(_problem(name, shown, f"Member must have length greater than or equal to {self.shortest}"))
+        if self.longest and len(value) > self.longest:
+            found.append(_problem(name, shown, f"Member must have length less than or equal to {self.longest}"))
+        if self.pattern and not re.fullmatch(_regex(self.pattern), value, re.ASCII):
+            found.append(_problem(name, shown, f"Member must satisfy regular expression pattern: {self.pattern}"))
+        return found
+
+
+ROLE_ARN: Final = Shape(
+    20, 2048, r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+", required=True
+)
+SESSION_NAME: Final = Shape(2, 64, r"[\w+=,.@-]*", required=True)
+WEB_IDENTITY_TOKEN: Final = Shape(4, 20_000, required=True, secret=True)
+PROVIDER_ID: Final = Shape(4, 2048)
+POLICY: Final = Shape(1, 2048, r"[\u0009\u000A\u000D\u0020-\u00FF]+")
+
+
+def check(given: Parameters, shapes: dict[str, Shape], duration: range | None = None) -> int | None:
+    """Check the parameters; returns DurationSeconds, None where it was not given.
+
+    Raises:
+        Refused: ValidationError with every broken constraint; MalformedInput where the duration is no number.
+    """
+    problems = [text for name, shape in shapes.items() for text in shape.problems(_member(name), given.get(name))]
+    seconds = None
+    if duration is not None and (written := given.get("DurationSeconds")) is not None:
+        if not re.fullmatch(r"[+-]?\d{1,18}", written, re.ASCII):
+            raise refusals.Refused("MalformedInput", 400, "", "DurationSeconds is no number")
+        seconds = int(written)
+        if seconds < duration.start:
+            problems.append(
+                _problem(
+                    "durationSeconds", str(seconds), f"Member must have value greater than or equal to {duration.start}"
+                )
+            )
+        if seconds >= duration.stop:
+            problems.append(
+                _problem(
+                    "durationSeconds", str(seconds), f"Member must have value less than or equal to {duration.stop - 1}"
+                )
+            )
+    if problems:
+        raise refusals.validation(problems)
+    return seconds
+
+
+def _member(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def _problem(name: str, value: str, ending: str, *, quoted: bool = True) -> str:
+    shown = f"'{value}'" if quoted else value
+    return f"Value {shown} at '{name}' failed to satisfy constraint: {ending}"
+
+
+def _regex(pattern: str) -> str:
+    """Java's pattern in Python's spelling, in which an escape of more than four digits is a capital U."""
+    return pattern.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF")

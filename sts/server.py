@@ -1,0 +1,195 @@
+"""The port: every request is STS's or the gateway's, is decided on, answered and logged.
+
+Two doors lead to STS: AssumeRoleWithWebIdentity comes unsigned, everything else signed. A request signed for another
+service, or none that STS could mean, is the gateway's. This is the one place where a refusal becomes an answer; each
+decision is one log line with its reason, and no line has a token, a secret or a signature.
+"""
+
+import dataclasses
+import os
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from aiohttp import web
+from prometheus_client import Counter, Histogram
+
+from irsa.runtime.logs import Log
+from sts import gateway, refusals, sigv4, wire
+from sts.actions import web_identity
+from sts.actions.answer import Answer, Mint
+from sts.actions.caller_identity import caller_identity
+from sts.callers import Caller, authenticate
+from sts.issuers import Issuers
+from sts.state import Moment, State
+
+log: Final = Log("sts")
+
+BODY_LIMIT: Final = 256 * 1024  # a token, a policy and fifty tags stay far below
+LINE_LIMIT: Final = 64 * 1024  # presigned and GET requests carry everything in the request line
+
+REQUESTS: Final = Counter("irsa_sts_requests_total", "Requests by action and answer.", ["service", "action", "code"])
+SECONDS: Final = Histogram(
+    "irsa_sts_request_seconds", "Time to decide and answer.", ["service"],
+    buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)  # fmt: skip
+
+# Actions that need a signature; their name is checked before the signature is, as AWS does.
+SIGNED: Final[Mapping[str, Callable[[Caller], Answer]]] = {"GetCallerIdentity": caller_identity}
+UNSIGNED: Final = "AssumeRoleWithWebIdentity"
+ACTIONS: Final = frozenset({UNSIGNED, *SIGNED})
+_LABELS: Final = ACTIONS | {"ListBuckets"}
+
+
+@dataclass(slots=True)
+class Decision:
+    """One request's decision as it comes about; ends as one log line, one count and one answer.
+
+    Attributes:
+        facts: what the log line says; filled as things become known, so that a refusal has them too.
+    """
+
+    service: str
+    action: str = ""
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    began: float = field(default_factory=time.perf_counter)
+    facts: dict[str, object] = field(default_factory=dict)
+
+    def close(self, code: str, reason: str = "") -> None:
+        """Count and log it."""
+        SECONDS.labels(self.service).observe(time.perf_counter() - self.began)
+        # Actions come from the client; only those that we know become a label.
+        REQUESTS.labels(self.service, self.action if self.action in _LABELS else "other", code).inc()
+        say = log.info if code == "ok" else log.warning
+        say(
+            "allowed" if code == "ok" else "refused",
+            service=self.service, action=self.action[:128], code=code, **({"reason": reason} if reason else {}),
+            **self.facts, request_id=self.request_id,
+        )  # fmt: skip
+
+
+class Server:
+    """The application over a state, the issuers' keys and, where there is an upstream, the gateway."""
+
+    def __init__(
+        self, state: State, issuers: Issuers, s3: gateway.Gateway | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._state = state
+        self._issuers = issuers
+        self._s3 = s3
+        self._clock = clock
+
+    def application(self) -> web.Application:
+        """For a listener."""
+        app = web.Application(client_max_size=BODY_LIMIT)
+        app.router.add_route("*", "/{path:.*}", self._handle)
+        return app
+
+    async def _handle(self, incoming: web.Request) -> web.Response:
+        headers = [(name.lower(), value) for name, value in incoming.headers.items()]
+        asked = sigv4.HttpRequest(incoming.method, incoming.raw_path, headers)
+        s3 = is_s3(asked)
+        decision = Decision("s3" if s3 else "sts")
+        try:
+            asked = dataclasses.replace(asked, body=await incoming.read())
+            response = await (self._s3_answer(asked, decision) if s3 else self._sts_answer(asked, decision))
+        except web.HTTPRequestEntityTooLarge:
+            refused = refusals.Refused("RequestEntityTooLarge", 413, f"The body is larger than {BODY_LIMIT} bytes.")
+            response = _refuse(refused, decision)
+        except refusals.Refused as refused:
+            response = _refuse(gateway.in_s3_words(refused) if s3 else refused, decision)
+        except Exception as bug:  # noqa: BLE001 -- ours: a trace in the log, no detail for the client
+            log.error("bug", exception=bug, request_id=decision.request_id)
+            response = _refuse(refusals.Refused("InternalFailure", 500, "An internal error occurred."), decision)
+        return response
+
+    async def _sts_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> web.Response:
+        given = wire.parameters(asked.query.encode(), asked.body if _is_form(asked) else b"")
+        decision.action = given.get("Action", "")
+        if not decision.action:
+            raise refusals.missing_action()
+        if decision.action not in ACTIONS or given.get("Version") != wire.VERSION:
+            raise refusals.unknown_action(decision.action, given.get("Version", ""))
+        answer = await (
+            self._web_identity(given, decision) if decision.action == UNSIGNED else self._signed(asked, decision)
+        )
+        decision.facts.update(answer.log)
+        decision.close("ok")
+        return web.Response(
+            body=wire.success(decision.action, answer.result, decision.request_id),
+            headers={"x-amzn-RequestId": decision.request_id, "Content-Type": "text/xml"},
+        )
+
+    async def _web_identity(self, given: wire.Parameters, decision: Decision) -> Answer:
+        state = self._state.now()
+        decision.facts.update(role=given.get("RoleArn", "")[:2048], session=given.get("RoleSessionName", "")[:64])
+        call = web_identity.ask(given, state.accounts)
+        # Not verified yet, and said to be so where the decision falls before the signature's.
+        decision.facts.update(issuer=call.token.issuer, kid=call.token.kid[:128], **web_identity.told(call.token))
+        keys = await self._issuers.keys(call.provider, call.token.kid)
+        return web_identity.assume(call, keys, state.accounts, self._mint(state))
+
+    async def _signed(self, asked: sigv4.HttpRequest, decision: Decision) -> Answer:
+        caller = self._caller(asked, decision)
+        return SIGNED[decision.action](caller)
+
+    async def _s3_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> web.Response:
+        if self._s3 is None:
+            raise refusals.Refused(
+                "NotImplemented", 501, "No upstream is configured for this service.", "no --upstream s3=URL was given"
+            )
+        caller = self._caller(asked, decision)
+        decision.facts["request"] = f"{asked.method} {asked.path[:1024]}"
+        needed = self._s3.decide(asked, caller, self._clock())
+        decision.action = needed.operation
+        forwarded = await self._s3.forward(asked, caller)
+        decision.facts["status"] = forwarded.status
+        decision.close("ok")
+        return web.Response(
+            status=forwarded.status, body=forwarded.body,
+            headers={**forwarded.headers, "x-amz-request-id": decision.request_id},
+        )  # fmt: skip
+
+    def _caller(self, asked: sigv4.HttpRequest, decision: Decision) -> Caller:
+        state = self._state.now()
+        caller = authenticate(
+            asked, service=decision.service, accounts=state.accounts, sealing=state.sealing, now=self._clock()
+        )
+        decision.facts["caller"] = caller.arn
+        return caller
+
+    def _mint(self, state: Moment) -> Mint:
+        return Mint(state.sealing, self._clock(), os.urandom)
+
+
+def is_s3(asked: sigv4.HttpRequest) -> bool:
+    """Whether a request is for the gateway: signed for another service, or none that STS could mean."""
+    try:
+        signature = sigv4.parse(asked)
+    except refusals.Refused:
+        signature = None
+    if signature is not None:
+        return signature.service != "sts"
+    if asked.path != "/":
+        return True
+    return asked.method not in {"GET", "POST"} or "x-amz-content-sha256" in {name for name, _ in asked.headers}
+
+
+def _is_form(asked: sigv4.HttpRequest) -> bool:
+    kind = asked.header("content-type").partition(";")[0].strip().lower()
+    return asked.method == "POST" and kind == "application/x-www-form-urlencoded"
+
+
+def _refuse(refused: refusals.Refused, decision: Decision) -> web.Response:
+    decision.close(refused.code, refused.reason)
+    s3 = decision.service == "s3"
+    return web.Response(
+        status=refused.status,
+        body=gateway.failure(refused, decision.request_id) if s3 else wire.failure(refused, decision.request_id),
+        headers={
+            "Content-Type": "application/xml" if s3 else "text/xml",
+            "x-amz-request-id" if s3 else "x-amzn-RequestId": decision.request_id,
+        },
+    )

@@ -1,0 +1,96 @@
+"""The AWS query protocol: parameters in, XML out.
+
+A parameter that comes twice counts as its first on the wire; unknown ones are ignored. Answers are built from nested
+mappings in the order in which AWS writes them; text that XML cannot carry is left out.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import unquote_plus
+from xml.sax.saxutils import escape
+
+from sts.refusals import FAULT_NAMESPACE, Refused
+
+NAMESPACE: Final = "https://sts.amazonaws.com/doc/2011-06-15/"
+VERSION: Final = "2011-06-15"
+FIELD_LIMIT: Final = 1000  # parameters in a request; fifty tags and ten policies need 117
+
+Content = Mapping[str, "Content | str | None"]
+Parameters = Mapping[str, str]
+
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def parameters(*encoded: bytes) -> dict[str, str]:
+    """The parameters of a query string or of a form body, or of both in this order.
+
+    Raises:
+        Refused: more than `FIELD_LIMIT` of them, or no UTF-8.
+    """
+    found: dict[str, str] = {}
+    for part in encoded:
+        if not part:
+            continue
+        pairs = part.split(b"&")
+        if len(pairs) > FIELD_LIMIT:
+            raise Refused("MalformedQueryString", 400, f"More than {FIELD_LIMIT} parameters.")
+        for pair in pairs:
+            name, _, value = pair.partition(b"=")
+            found.setdefault(_decoded(name), _decoded(value))
+    return found
+
+
+def members(given: Parameters, name: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """The structures of a list in order: `Tags.member.1.Key=a` gives `(1, {"Key": "a"})`; a plain value has the key "".
+
+    Numbers may start anywhere and leave gaps, as the protocol's servers take them.
+    """
+    prefix = f"{name}.member."
+    found: dict[int, dict[str, str]] = {}
+    for key, value in given.items():
+        if key.startswith(prefix):
+            number, _, rest = key[len(prefix) :].partition(".")
+            if number.isascii() and number.isdigit() and len(number) < 6:  # noqa: PLR2004 -- far above any limit
+                found.setdefault(int(number), {})[rest] = value
+    yield from sorted(found.items())
+
+
+def success(action: str, result: Content, request_id: str) -> bytes:
+    """The envelope of an answer; an empty result leaves an empty element."""
+    body = _elements(result)
+    return (
+        f'<{action}Response xmlns="{NAMESPACE}"><{action}Result>{body}</{action}Result>'
+        f"<ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
+    ).encode()
+
+
+def failure(refused: Refused, request_id: str) -> bytes:
+    """The envelope of an error; `Type` tells whose fault it is."""
+    namespace = FAULT_NAMESPACE if refused.code in {"InvalidAction", "MissingAction"} else NAMESPACE
+    fault = "Sender" if refused.status < 500 else "Receiver"  # noqa: PLR2004 -- HTTP
+    message = f"<Message>{text(refused.message)}</Message>" if refused.message else ""
+    return (
+        f'<ErrorResponse xmlns="{namespace}"><Error><Type>{fault}</Type><Code>{refused.code}</Code>{message}</Error>'
+        f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+    ).encode()
+
+
+def text(value: str) -> str:
+    """Character data: escaped, and without what XML 1.0 cannot carry."""
+    return escape(_NOT_XML.sub("", value))
+
+
+def _elements(content: Content) -> str:
+    return "".join(
+        f"<{name}>{_elements(value) if isinstance(value, Mapping) else text(value)}</{name}>"
+        for name, value in content.items()
+        if value is not None
+    )
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return unquote_plus(value.decode("ascii"), errors="strict")
+    except UnicodeDecodeError as problem:
+        raise Refused("MalformedQueryString", 400, "Parameters have to be percent-encoded UTF-8.") from problem

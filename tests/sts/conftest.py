@@ -1,0 +1,31 @@
+"""Fixtures of the STS tests: a world of one's own, and one with an S3 server behind the gateway."""
+
+from collections.abc import Iterator
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from tests.sts.world import World, world
+
+
+@pytest.fixture
+def aws() -> Iterator[World]:
+    """Issuer, account file and STS."""
+    with world() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def s3_upstream() -> Iterator[str]:
+    """A real S3 server on loopback."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    yield "http://{}:{}".format(*server.get_host_and_port())
+    server.stop()
+
+
+@pytest.fixture
+def aws_with_s3(s3_upstream: str) -> Iterator[World]:
+    """The same with the gateway before that server."""
+    with world(s3_upstream) as started:
+        yield started

@@ -1,0 +1,222 @@
+"""A whole small world on loopback: an issuer with keys, an account file, the STS, real sockets between them."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import boto3
+import jwt
+from aiohttp import web
+from botocore.config import Config
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from irsa.runtime.listener import listen
+from sts.accounts import Accounts
+from sts.credentials import SealingKeys
+from sts.gateway import Gateway
+from sts.issuers import Issuers
+from sts.server import LINE_LIMIT, Server
+from sts.state import State
+
+ACCOUNT = "111122223333"
+OTHER_ACCOUNT = "444455556666"
+SUBJECT = "system:serviceaccount:default:reader"
+USER_KEY = ("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+
+RSA_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+EC_KEY = ec.generate_private_key(ec.SECP256R1())
+SESSION = boto3.session.Session()  # loads the service models once
+FOREIGN_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def jwk(key: Any, kid: str) -> dict[str, Any]:
+    """The public half as a JWK."""
+    algorithm = jwt.algorithms.RSAAlgorithm if isinstance(key, rsa.RSAPrivateKey) else jwt.algorithms.ECAlgorithm
+    return {**algorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "use": "sig"}
+
+
+@dataclass
+class Issuer:
+    """An OIDC issuer whose answers a test may change."""
+
+    url: str = ""
+    keys: list[dict[str, Any]] = field(default_factory=lambda: [jwk(RSA_KEY, "rsa"), jwk(EC_KEY, "ec")])
+    discovery: dict[str, Any] = field(default_factory=dict)
+    answer: Any = None  # a handler that takes the place of the JWKS
+    asked: list[str] = field(default_factory=list)
+
+    def token(self, *, key: Any = RSA_KEY, kid: str = "rsa", algorithm: str = "RS256", **claims: Any) -> str:
+        """A token as kube-apiserver makes them; a claim of None is left out."""
+        now = int(time.time())
+        content = {
+            "iss": self.url, "sub": SUBJECT, "aud": ["sts.amazonaws.com"], "exp": now + 3600, "iat": now, "nbf": now,
+            "jti": "b2a0b2a4-0000-4000-8000-000000000000", **claims,
+        }  # fmt: skip
+        content = {name: value for name, value in content.items() if value is not None}
+        return jwt.encode(content, key, algorithm, headers={"kid": kid})
+
+    def application(self) -> web.Application:
+        async def discovery(_: web.Request) -> web.Response:
+            self.asked.append("discovery")
+            document = {
+                "issuer": self.url, "jwks_uri": f"{self.url}/openid/v1/jwks", "response_types_supported": ["id_token"],
+                "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": ["RS256"],
+                **self.discovery,
+            }  # fmt: skip
+            return web.json_response({name: value for name, value in document.items() if value is not None})
+
+        async def keys(request: web.Request) -> web.StreamResponse:
+            self.asked.append("jwks")
+            if self.answer is not None:
+                return await self.answer(request)
+            return web.json_response({"keys": self.keys})
+
+        app = web.Application()
+        app.add_routes([web.get("/.well-known/openid-configuration", discovery), web.get("/openid/v1/jwks", keys)])
+        return app
+
+
+@dataclass
+class World:
+    """What a test speaks with."""
+
+    issuer: Issuer
+    endpoint: str
+    state: State
+    path: Path
+    loop: asyncio.AbstractEventLoop
+    accounts: dict[str, Any] = field(default_factory=dict)
+    offset: float = 0.0  # seconds that the server's clock is ahead
+
+    def use(self, accounts: dict[str, Any]) -> None:
+        """Put an account file into service."""
+        self.state.use_accounts(json.dumps(accounts).encode())
+
+    def client(self, service: str = "sts", key: tuple[str, ...] = USER_KEY, **options: Any) -> Any:
+        """A boto3 client; `key` is id and secret, and a session token for temporary ones."""
+        names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+        return SESSION.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name="us-east-1",
+            config=Config(
+                parameter_validation=False, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}
+            ),
+            **dict(zip(names, key, strict=False)),
+            **options,
+        )
+
+    def assume(self, token: str | None = None, role: str = "s3-reader", **parameters: Any) -> dict[str, Any]:
+        """AssumeRoleWithWebIdentity."""
+        given = {
+            "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{role}", "RoleSessionName": "session",
+            "WebIdentityToken": self.issuer.token() if token is None else token, **parameters,
+        }  # fmt: skip
+        return dict(self.client().assume_role_with_web_identity(**given))
+
+    def session(self, **parameters: Any) -> tuple[str, str, str]:
+        """Credentials of a web identity session."""
+        return key_of(self.assume(**parameters))
+
+
+def key_of(answer: dict[str, Any]) -> tuple[str, str, str]:
+    """The credentials in an answer."""
+    found = answer["Credentials"]
+    return found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"]
+
+
+def allow(action: str | list[str], resource: str = "*", **more: Any) -> dict[str, Any]:
+    """A document with one Allow."""
+    return {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": resource, **more}]}
+
+
+def trust(principal: Any, action: str = "sts:AssumeRole", **more: Any) -> dict[str, Any]:
+    """A trust policy with one Allow."""
+    return {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Principal": principal, "Action": action, **more}],
+    }
+
+
+def web_trust(issuer: str, subject: str = SUBJECT) -> dict[str, Any]:
+    """A trust policy for one ServiceAccount."""
+    host = issuer.partition("://")[2]
+    return trust(
+        {"Federated": f"arn:aws:iam::{ACCOUNT}:oidc-provider/{host}"},
+        "sts:AssumeRoleWithWebIdentity",
+        Condition={"StringEquals": {f"{host}:sub": subject, f"{host}:aud": "sts.amazonaws.com"}},
+    )
+
+
+def account_file(issuer: str) -> dict[str, Any]:
+    """One account with a provider, two roles and a user."""
+    return {
+        "Accounts": [
+            {
+                "AccountId": ACCOUNT,
+                "OpenIDConnectProviders": [
+                    {"Url": issuer, "ClientIDList": ["sts.amazonaws.com"], "ThumbprintList": [], "Local": {}}
+                ],
+                "RoleDetailList": [
+                    {
+                        "RoleName": "s3-reader",
+                        "AssumeRolePolicyDocument": web_trust(issuer),
+                        "RolePolicyList": [{"PolicyName": "list", "PolicyDocument": allow("s3:ListAllMyBuckets")}],
+                    },
+                    {"RoleName": "idle", "Path": "/team/a/", "AssumeRolePolicyDocument": web_trust(issuer)},
+                ],
+                "UserDetailList": [{"UserName": "david", "Path": "/dev/"}],
+                "AccessKeys": [{"UserName": "david", "AccessKeyId": USER_KEY[0], "SecretAccessKey": USER_KEY[1]}],
+            }
+        ]
+    }
+
+
+@contextmanager
+def running_loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+@contextmanager
+def world(upstream: str = "") -> Iterator[World]:
+    """Everything started, on ports of its own."""
+    with running_loop() as loop:
+
+        def run(coroutine: Any) -> Any:
+            return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
+
+        issuer = Issuer()
+        runner, port = run(listen(issuer.application(), port=0, host="127.0.0.1"))
+        issuer.url = f"http://127.0.0.1:{port}"
+        state = State(Accounts.none(), SealingKeys((b"k" * 32,)))
+        here = World(issuer, "", state, Path(), loop)
+        here.accounts = account_file(issuer.url)
+        here.use(here.accounts)
+
+        async def start() -> tuple[web.AppRunner, int, aiohttp.ClientSession]:
+            session = aiohttp.ClientSession(auto_decompress=False)
+            s3 = Gateway(upstream, session) if upstream else None
+            server = Server(state, Issuers(), s3, clock=lambda: time.time() + here.offset)
+            return (*await listen(server.application(), port=0, host="127.0.0.1", line_limit=LINE_LIMIT), session)
+
+        serving, port, session = run(start())
+        here.endpoint = f"http://127.0.0.1:{port}"
+        try:
+            yield here
+        finally:
+            for closing in (serving.cleanup(), runner.cleanup(), session.close()):
+                run(closing)
