@@ -34,7 +34,6 @@ EVERYTHING = {
     "networkPolicy.enabled": True,
     "serviceMonitor.enabled": True,
     "sts.clusterToken": True,
-    "sts.upstreams": {"sqs": "http://queues.default.svc:9324"},
     "webhook.watchConfigMap": True,
     "webhook.matchConditions": [{"name": "not-default", "expression": "object.spec.serviceAccountName != 'default'"}],
     "commonLabels": {"team": "platform"},

@@ -200,7 +200,8 @@ def test_the_webhook_sees_the_ca_of_a_foreign_certificate_but_not_its_key(values
     assert [{"key": "ca.crt", "path": "ca.crt"}] == volume["secret"]["items"]
     given = flags(rendering, "webhook")
     assert "/etc/irsa/sts-ca/ca.crt" == given["--aws-ca-bundle-file"]
-    assert not {"--serving-secret", "--ca-secret", "--webhook-ca-secret"} & given.keys()
+    assert "" == given["--ca-secret"], "empty: no CA that nobody needs and that its rights do not cover"
+    assert not {"--serving-secret", "--webhook-ca-secret"} & given.keys()
 
 
 def test_cert_manager_makes_one_certificate_each() -> None:
@@ -259,9 +260,11 @@ def test_the_s3_server_listens_where_only_its_pod_reaches_it() -> None:
     assert {443, 9999} == {port["port"] for each in rendering.kind("Service") for port in each["spec"]["ports"]}
 
 
-def test_further_upstreams_stand_beside_it() -> None:
-    given = flags(render(install(EVERYTHING, local=True)), "sts")
-    assert "s3=http://127.0.0.1:5000 sqs=http://queues.default.svc:9324" == given["--upstream"]
+def test_an_s3_server_of_ones_own_stands_in_its_place() -> None:
+    values = {"sts.s3.enabled": False, "sts.upstreams.s3": "http://minio.minio.svc:9000"}
+    rendering = render(install(values, local=True))
+    assert ["sts"] == [each["name"] for each in rendering.pod("sts")["containers"]]
+    assert "s3=http://minio.minio.svc:9000" == flags(rendering, "sts")["--upstream"]
 
 
 def test_accounts_given_as_values_are_the_account_file() -> None:

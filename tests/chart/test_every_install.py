@@ -4,13 +4,16 @@ import functools
 import json
 from collections.abc import Iterator
 
-import kubernetes_validate
+import kubernetes_validate.utils
 import pytest
 
 from tests.chart.helm import CHART, Object, Rendering, render, run
 from tests.chart.matrix import INSTALLS
 
 VERSIONS = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37"]
+# The library reads all definitions, two megabytes, for every object; once for each version is enough.
+kubernetes_validate.utils.schema_contents = functools.cache(kubernetes_validate.utils.schema_contents)
+
 FOREIGN = {
     "Certificate",
     "Issuer",

@@ -12,11 +12,11 @@ KEPT = "irsa-webhook-ca irsa-ca irsa-oidc-tls irsa-sts-tls irsa-sts-session-key"
 
 
 def configuration(name: str = "irsa-webhook") -> Rule:
-    return ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", name, "get list watch patch")
+    return ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", name, "get patch")
 
 
 def kept(names: str = KEPT) -> list[Rule]:
-    return [("", "secrets", names, "get update patch delete"), ("", "secrets", "*", "create")]
+    return [("", "secrets", names, "get update"), ("", "secrets", "*", "create")]
 
 
 OWNER = ("apps", "deployments", "irsa-webhook", "get")

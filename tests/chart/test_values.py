@@ -34,7 +34,7 @@ BY_THE_SCHEMA = {
     "a digest that is none": ({"image.digest": "sha256:abc"}, "at '/image/digest'"),
     "an argument that is no flag": ({"sts.extraArgs": ["import"]}, "at '/sts/extraArgs/0'"),
     "an annotation that is no text": ({"webhook.podAnnotations": {"a": 1}}, "at '/webhook/podAnnotations/a'"),
-    "an upstream without a scheme": ({"sts.upstreams": {"s3": "minio:9000"}}, "at '/sts/upstreams/s3'"),
+    "an upstream without a scheme": ({"sts.upstreams.s3": "minio:9000"}, "at '/sts/upstreams/s3'"),
     "a bucket's name in capitals": ({"sts.s3.buckets": ["Reports"]}, "at '/sts/s3/buckets/0'"),
     "a lame duck of hours": ({"lameDuckSeconds": 3600}, "at '/lameDuckSeconds': maximum: got 3,600, want 300"),
 }
@@ -72,7 +72,7 @@ BY_THE_TEMPLATES = {
         "sts.accountsSecret, 2 are given",
     ),
     "buckets of each replica's own": (install({"sts.replicas": 2}, local=True), "sts.replicas must be 1 while sts.s3"),
-    "two S3 servers": (install({"sts.upstreams": {"s3": "http://minio:9000"}}, local=True), "leave one out"),
+    "two S3 servers": (install({"sts.upstreams.s3": "http://minio:9000"}, local=True), "leave one out"),
     "replicas that cannot open each other's sessions": (
         install(
             {

@@ -44,7 +44,7 @@
   {{- if and $v.sts.s3.enabled (gt (int $v.sts.replicas) 1) -}}
     {{- fail "sts.replicas must be 1 while sts.s3.enabled: each pod would have buckets of its own." -}}
   {{- end -}}
-  {{- if and $v.sts.s3.enabled (hasKey $v.sts.upstreams "s3") -}}
+  {{- if and $v.sts.s3.enabled $v.sts.upstreams.s3 -}}
     {{- fail "sts.upstreams.s3 and sts.s3.enabled both name the S3 server behind the gateway; leave one out." -}}
   {{- end -}}
   {{- if and (gt (int $v.sts.replicas) 1) (not (include "irsa.sessionKeySecret" .)) -}}
