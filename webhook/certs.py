@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import aiohttp
 import msgspec
@@ -51,6 +52,10 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
     pods_ca: str = "irsa-ca"
     serving: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     session_key: str = ""
+
+    def sign_for(self, url: str) -> bool:
+        """Whether the server at `url` shows a certificate of ours: AWS_CA_BUNDLE replaces all other roots."""
+        return any(urlsplit(url).hostname in names for names in self.serving.values())
 
 
 class Keeper:

@@ -87,7 +87,7 @@ async def serve(config: Config) -> None:
 
     def trusted(pem: str) -> None:
         nonlocal current
-        if current.endpoints.sts.startswith("https:") and not config.settings.endpoints.ca_bundle:
+        if config.names.sign_for(current.endpoints.sts) and not config.settings.endpoints.ca_bundle:
             current = msgspec.structs.replace(
                 current, endpoints=msgspec.structs.replace(current.endpoints, ca_bundle=pem)
             )
