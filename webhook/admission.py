@@ -4,6 +4,7 @@
 so that the fast path needs no task.
 """
 
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -13,6 +14,8 @@ from prometheus_client import Counter, Histogram
 
 from irsa.runtime.logs import Log
 from webhook import review
+from webhook.figures import GoFigures
+from webhook.grants import JITTER, Sources, grant
 from webhook.injection import Settings
 from webhook.lookup import LiveLookup
 from webhook.model import AdmissionRequest, AdmissionReview, Pod
@@ -28,6 +31,7 @@ SECONDS: Final = Histogram(
 )
 
 
+METHODS: Final = {"role": "sts_web_identity", "pod-identity": "container_credentials"}
 MESSAGES: Final = {"mutated": "pod mutated", "unchanged": "pod left as it is"}
 
 
@@ -44,12 +48,23 @@ class Admission:
 
     Args:
         settings: what the flags and the current CA say; called for each review, since the CA may come and change.
+        sources: what beside annotations gives identities, for the same reason.
+        figures: the Go webhook's.
     """
 
-    def __init__(self, table: ServiceAccounts, lookup: LiveLookup, settings: Callable[[], Settings]) -> None:
+    def __init__(
+        self,
+        table: ServiceAccounts,
+        lookup: LiveLookup,
+        settings: Callable[[], Settings],
+        sources: Callable[[], Sources] = Sources,
+        figures: GoFigures | None = None,
+    ) -> None:
         self._table = table
         self._lookup = lookup
         self._settings = settings
+        self._sources = sources
+        self._figures = figures or GoFigures()
 
     def begin(self, body: bytes) -> Reply | Awaitable[Reply]:
         """The answer to a body, or what will give it."""
@@ -57,44 +72,54 @@ class Admission:
         try:
             question = review.read(body)
         except review.Malformed as problem:
-            return _refused(problem, started)
+            return self._refused(problem, started)
         request = question.request
         assert request is not None  # noqa: S101 -- `read` guarantees it
         namespace, name = review.account_of(request)
         standing = self._table.find(namespace, name)
-        if not review.concerns(request) and self._lookup.wanted(namespace, name, standing):
-            return self._look(question, namespace, name, standing, started)
-        return self._decide(question, request, standing, started)
+        if self._lookup.wanted(namespace, name, standing) and not (
+            review.concerns(request) or self._sources().settled(namespace, name)
+        ):
+            return self._look(question, standing, started)
+        return self._decide(question, standing, started)
 
-    async def _look(
-        self, question: AdmissionReview, namespace: str, name: str, known: Standing, started: float
-    ) -> Reply:
-        standing = await self._lookup.find(namespace, name, known)
+    async def _look(self, question: AdmissionReview, known: Standing, started: float) -> Reply:
         assert question.request is not None  # noqa: S101 -- `read` guarantees it
-        return self._decide(question, question.request, standing, started)
+        standing = await self._lookup.find(*review.account_of(question.request), known)
+        return self._decide(question, standing, started)
 
-    def _decide(
-        self, question: AdmissionReview, request: AdmissionRequest, standing: Standing, started: float
-    ) -> Reply:
+    def _decide(self, question: AdmissionReview, standing: Standing, started: float) -> Reply:
+        request = question.request
+        assert request is not None  # noqa: S101 -- `read` guarantees it
+        settings = self._settings()
         try:
-            decision = review.decide(request, standing, self._settings())
+            granted = grant(*review.account_of(request), standing, self._sources(), settings.defaults)
+            decision = review.decide(request, granted, settings, jitter=random.randrange(JITTER + 1))  # noqa: S311
             reply = Reply(200, review.answer(question, decision))
         except Exception as bug:  # noqa: BLE001 -- whatever it is, it must not become a denial
-            DECISIONS.labels("error", "bug").inc()
             log.error("bug: review not answered, failurePolicy decides", exception=bug, uid=request.uid)
-            return Reply(500, b"internal error\n", "text/plain")
-        seconds = time.perf_counter() - started
-        DECISIONS.labels(decision.result, decision.reason).inc()
-        SECONDS.observe(seconds)
-        _report(request, decision, seconds)
+            return self._finished(Reply(500, b"internal error\n", "text/plain"), "error", "bug", started)
+        self._count(decision)
+        reply = self._finished(reply, decision.result, decision.reason, started)
+        _report(request, decision, time.perf_counter() - started)
         return reply
 
+    def _refused(self, problem: review.Malformed, started: float) -> Reply:
+        log.warning("no AdmissionReview of a pod: HTTP 400", reason=problem.message, uid=problem.uid)
+        return self._finished(Reply(400, review.refusal(problem)), "malformed", "malformed", started)
 
-def _refused(problem: review.Malformed, started: float) -> Reply:
-    DECISIONS.labels("malformed", "malformed").inc()
-    SECONDS.observe(time.perf_counter() - started)
-    log.warning("no AdmissionReview of a pod: HTTP 400", reason=problem.message, uid=problem.uid)
-    return Reply(400, review.refusal(problem))
+    def _count(self, decision: review.Decision) -> None:
+        if method := METHODS.get(decision.reason):
+            self._figures.pod(method)
+        elif decision.reason == "service-account-unknown":
+            self._figures.missing()
+
+    def _finished(self, reply: Reply, result: str, reason: str, started: float) -> Reply:
+        seconds = time.perf_counter() - started
+        DECISIONS.labels(result, reason).inc()
+        SECONDS.observe(seconds)
+        self._figures.answered("POST", "/mutate", reply.status, seconds)
+        return reply
 
 
 def _report(request: AdmissionRequest, decision: review.Decision, seconds: float) -> None:

@@ -64,10 +64,14 @@ class RoleBinding(msgspec.Struct, frozen=True, gc=False):
 
 
 class Unbound(msgspec.Struct, frozen=True, gc=False):
-    """A ServiceAccount without a role, and what it may have been meant to say."""
+    """A ServiceAccount without a role; `warnings` say what it may have been meant to say.
+
+    Attributes:
+        expiration: as annotated, for EKS Pod Identity; None: not annotated.
+        regional_sts: the same.
+    """
 
     warnings: tuple[str, ...] = ()
-    audience: str | None = None
     expiration: int | None = None
     regional_sts: bool | None = None
 
@@ -98,7 +102,7 @@ def read_service_account(place: str, annotations: Mapping[str, str], defaults: D
     regional = _boolean(place, own.get("sts-regional-endpoints"), prefix, warnings)
     role = _role(place, own.get("role-arn"), defaults, prefix, warnings)
     if not role:
-        return Unbound(tuple(warnings), own.get("audience"), expiration, regional)
+        return Unbound(tuple(warnings), expiration, regional)
     if own.get("audience") == "":
         warnings.append(
             f"ServiceAccount {place}: {prefix}audience is empty, so the token is one for the API server itself; "

@@ -43,6 +43,7 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         endpoint: DNS names of the admission endpoint; empty: its certificate is not ours to make.
+        pods_ca: Secret with the authority that pods are given and that signs `serving`; empty: nobody needs it.
         serving: Secret -> DNS names of the certificate in it.
     """
 
@@ -103,7 +104,7 @@ class Keeper:
         """Put everything in order as of `now`."""
         if self._names.endpoint:
             await self._endpoint(now)
-        if self._names.serving or self._names.pods_ca:
+        if self._names.pods_ca:
             await self._serving_secrets(now)
         if self._names.session_key:
             await self._secrets.keep(self._names.session_key, OPAQUE, _session_key, lambda data: bool(data.get("key")))

@@ -10,11 +10,14 @@ from typing import Final
 import msgspec
 
 from webhook.annotations import Defaults, PodWishes, RoleBinding
+from webhook.grants import DEFAULT_EXPIRATION, PodIdentity
 from webhook.model import Pod
 
 VOLUME: Final = "aws-iam-token"
 TOKEN_FILE: Final = "token"  # noqa: S105 -- a file's name
 CA_FILE: Final = "ca.crt"
+# Not under --annotation-prefix: EKS's own agent looks for this very name.
+POD_IDENTITY_LABEL: Final = ("eks.amazonaws.com/pod-identity", "enabled")
 # One annotation may not make the pod's annotations exceed what the API server takes for all of them together.
 ANNOTATIONS_LIMIT: Final = 256 * 1024  # bytes
 
@@ -33,6 +36,16 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     ca_bundle: str = ""
 
 
+class ContainerCredentials(msgspec.Struct, frozen=True, kw_only=True):
+    """How EKS Pod Identity's agent is reached, and where its token stands."""
+
+    audience: str = "pods.eks.amazonaws.com"
+    mount_path: str = "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount"
+    volume: str = "eks-pod-identity-token"
+    token_file: str = "eks-pod-identity-token"  # noqa: S105 -- a file's name
+    full_uri: str = "http://169.254.170.23/v1/credentials"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that the flags say about what a pod looks like afterwards."""
 
@@ -40,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     mount_path: str = "/var/run/secrets/eks.amazonaws.com/serviceaccount"
     region: str = ""
     endpoints: Endpoints = Endpoints()
+    container_credentials: ContainerCredentials = ContainerCredentials()
 
 
 class Injection(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,6 +103,28 @@ def of_role(binding: RoleBinding, pod: Pod, wishes: PodWishes, settings: Setting
         ca_annotation=f"{settings.defaults.prefix}/ca-bundle",
         # Python and the CLI and Go read the first, JavaScript the second.
         ca_variables=(("AWS_CA_BUNDLE", ca_path), ("NODE_EXTRA_CA_CERTS", ca_path)),
+        skip=wishes.skip,
+    )
+
+
+def of_pod_identity(identity: PodIdentity, pod: Pod, wishes: PodWishes, settings: Settings, jitter: int) -> Injection:
+    """EKS Pod Identity for `pod`; `jitter` seconds are taken off the default expiration, also where it is annotated."""
+    credentials = settings.container_credentials
+    expiration = identity.expiration if wishes.expiration is None else wishes.expiration
+    path = file_path(credentials.mount_path, credentials.token_file, windows=pod.on_windows)
+    return Injection(
+        volume=credentials.volume,
+        mount_path=credentials.mount_path,
+        token_file=credentials.token_file,
+        audience=credentials.audience,
+        expiration=expiration - jitter if expiration == DEFAULT_EXPIRATION else expiration,
+        identity=(
+            ("AWS_CONTAINER_CREDENTIALS_FULL_URI", credentials.full_uri),
+            ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", path),
+        ),
+        regional_sts=identity.regional_sts,
+        region=settings.region,
+        label=POD_IDENTITY_LABEL,
         skip=wishes.skip,
     )
 

@@ -17,7 +17,7 @@ from irsa.runtime.logs import Log
 from webhook.annotations import Defaults, RoleBinding, Unbound, read_service_account
 from webhook.kube import Api, ApiError
 from webhook.reflector import Item
-from webhook.store import UNKNOWN, Standing
+from webhook.store import UNKNOWN, Standing, Unknown
 
 log: Final = Log("webhook.lookup")
 
@@ -25,6 +25,7 @@ Mode = Literal["unbound", "missing", "never"]
 
 DEADLINE: Final = 1.0  # seconds; the API server waits three for us
 CONCURRENCY: Final = 32
+AGAIN_SECONDS: Final = 0.1
 
 LIVE_GETS: Final = Counter("irsa_sa_live_gets_total", "Live looks at a ServiceAccount.", ["result"])
 
@@ -32,13 +33,18 @@ _item: Final = msgspec.json.Decoder(Item)
 
 
 class LiveLookup:
-    """Asks the API server about single ServiceAccounts."""
+    """Asks the API server about single ServiceAccounts.
 
-    def __init__(self, api: Api, defaults: Defaults, mode: Mode = "unbound", deadline: float = DEADLINE) -> None:
+    Args:
+        grace: seconds to go on asking for one that does not exist, before its pod is taken as one without a role.
+    """
+
+    def __init__(self, api: Api, defaults: Defaults, mode: Mode = "unbound", grace: float = 0.0) -> None:
         self._api = api
         self._defaults = defaults
         self._mode = mode
-        self._deadline = deadline
+        self._grace = grace
+        self._deadline = max(DEADLINE, grace)
         self._slots = asyncio.Semaphore(CONCURRENCY)
         self._waiting: dict[tuple[str, str], asyncio.Task[Standing]] = {}
         self._sent: dict[tuple[str, str], asyncio.Task[Standing]] = {}
@@ -54,10 +60,9 @@ class LiveLookup:
     async def find(self, namespace: str, name: str, known: Standing) -> Standing:
         """What the API server says of it now; `known` where it does not say it in time."""
         key = (namespace, name)
-        if key not in self._waiting:
-            self._waiting[key] = asyncio.create_task(self._ask(key))
         try:
-            found = await asyncio.wait_for(asyncio.shield(self._waiting[key]), self._deadline)
+            async with asyncio.timeout(self._deadline):
+                found = await self._insist(key)
         except (ApiError, aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as problem:
             LIVE_GETS.labels("failed").inc()
             log.warning(
@@ -68,6 +73,17 @@ class LiveLookup:
             return known
         LIVE_GETS.labels("role" if isinstance(found, RoleBinding) else "no-role").inc()
         return found
+
+    async def _insist(self, key: tuple[str, str]) -> Standing:
+        end = asyncio.get_running_loop().time() + self._grace
+        while True:
+            if key not in self._waiting:
+                self._waiting[key] = asyncio.create_task(self._ask(key))
+            found = await asyncio.shield(self._waiting[key])
+            left = end - asyncio.get_running_loop().time()
+            if not isinstance(found, Unknown) or left <= 0:
+                return found
+            await asyncio.sleep(min(AGAIN_SECONDS, left))
 
     async def _ask(self, key: tuple[str, str]) -> Standing:
         task = asyncio.current_task()

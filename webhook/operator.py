@@ -14,10 +14,11 @@ import msgspec
 
 from irsa.runtime.logs import Log
 from webhook import patch, review
+from webhook.grants import Sources, grant
 from webhook.injection import Settings
 from webhook.kube import Access
 from webhook.lookup import LiveLookup
-from webhook.model import AdmissionRequest, GroupVersionResource, Pod
+from webhook.model import AdmissionRequest, GroupVersionResource, Operation, Pod
 from webhook.store import ServiceAccounts
 
 log: Final = Log("webhook.operator")
@@ -25,7 +26,7 @@ log: Final = Log("webhook.operator")
 Listener = Callable[[], AbstractAsyncContextManager[None]]
 
 
-def settings(server: kopf.WebhookServerProtocol | None) -> kopf.OperatorSettings:
+def kopf_settings(server: kopf.WebhookServerProtocol | None) -> kopf.OperatorSettings:
     """kopf, told to write nothing: no configuration of its own, no events, no peering."""
     chosen = kopf.OperatorSettings()
     chosen.admission.managed = None
@@ -38,7 +39,11 @@ def settings(server: kopf.WebhookServerProtocol | None) -> kopf.OperatorSettings
 
 
 def registry(
-    access: Access, table: ServiceAccounts, lookup: LiveLookup, current: Callable[[], Settings]
+    access: Access,
+    table: ServiceAccounts,
+    lookup: LiveLookup,
+    current: Callable[[], Settings],
+    sources: Callable[[], Sources] = Sources,
 ) -> kopf.OperatorRegistry:
     """Our login, and admission by kopf's own means."""
     handlers = kopf.OperatorRegistry()
@@ -49,7 +54,7 @@ def registry(
 
     @kopf.on.mutate("", "v1", "pods", id="mutate", operations=["CREATE"], registry=handlers)
     async def mutate(body: kopf.Body, patch: kopf.Patch, warnings: list[str], **_: Any) -> None:  # noqa: ANN401
-        await reference(body, patch, warnings, table=table, lookup=lookup, current=current())
+        await reference(body, patch, warnings, table=table, lookup=lookup, settings=current(), sources=sources())
 
     return handlers
 
@@ -61,7 +66,8 @@ async def reference(
     *,
     table: ServiceAccounts,
     lookup: LiveLookup,
-    current: Settings,
+    settings: Settings,
+    sources: Sources,
 ) -> None:
     """The same decision as the server's, written down as kopf wants it."""
     pod = msgspec.convert(dict(body), Pod)
@@ -69,12 +75,16 @@ async def reference(
     request = AdmissionRequest(operation="CREATE", resource=resource, object=pod)
     namespace, name = review.account_of(request)
     standing = table.find(namespace, name)
-    if lookup.wanted(namespace, name, standing):
+    if lookup.wanted(namespace, name, standing) and not sources.settled(namespace, name):
         standing = await lookup.find(namespace, name, standing)
-    decision = review.decide(request, standing, current)
+    decision = review.decide(request, grant(namespace, name, standing, sources, settings.defaults), settings)
     warnings.extend(decision.warnings)
     if decision.operations:
-        change.fns.append(lambda document: patch.apply(document, decision.operations) and None)
+        change.fns.append(lambda document: _change(document, decision.operations))
+
+
+def _change(document: Any, operations: list[Operation]) -> None:  # noqa: ANN401 -- kopf's mutable body
+    patch.apply(document, operations)
 
 
 def connection(access: Access) -> kopf.ConnectionInfo:

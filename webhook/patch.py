@@ -126,14 +126,18 @@ def _annotation_fits(pod: Pod, injection: Injection) -> bool:
 
 
 def _annotation(pod: Pod, injection: Injection, volume: _Volume) -> Iterator[Operation]:
-    if volume.missing and volume.has_ca:
+    if volume.missing and volume.has_ca and injection.ca_annotation not in pod.annotations:
         present = pod.metadata.annotations if pod.metadata else None
         yield from _member(pod, "annotations", present, injection.ca_annotation, injection.ca_bundle)
 
 
 def _label(pod: Pod, injection: Injection) -> Iterator[Operation]:
-    if injection.label is not None:
-        yield from _member(pod, "labels", pod.metadata.labels if pod.metadata else None, *injection.label)
+    if injection.label is None:
+        return
+    key, value = injection.label
+    present = pod.metadata.labels if pod.metadata else None
+    if present is None or present.get(key) != value:
+        yield from _member(pod, "labels", present, key, value)
 
 
 def _member(pod: Pod, field: str, present: dict[str, str] | None, key: str, value: str) -> Iterator[Operation]:
@@ -141,7 +145,7 @@ def _member(pod: Pod, field: str, present: dict[str, str] | None, key: str, valu
         yield _add("/metadata", {field: {key: value}})
     elif present is None:
         yield _add(f"/metadata/{field}", {key: value})
-    elif key not in present:
+    else:
         yield _add(f"/metadata/{field}/{escape(key)}", value)
 
 

@@ -12,9 +12,9 @@ import msgspec
 
 from webhook import injection, patch
 from webhook.annotations import RoleBinding, Unbound, read_pod
-from webhook.injection import Settings
+from webhook.grants import Grant, PodIdentity
+from webhook.injection import Injection, Settings
 from webhook.model import AdmissionRequest, AdmissionReview, Operation, Pod
-from webhook.store import Standing
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
@@ -99,8 +99,8 @@ def concerns(request: AdmissionRequest) -> str:
     return ""
 
 
-def decide(request: AdmissionRequest, standing: Standing, settings: Settings) -> Decision:
-    """What the pod of `request`, whose ServiceAccount has this `standing`, is to be given.
+def decide(request: AdmissionRequest, grant: Grant, settings: Settings, jitter: int = 0) -> Decision:
+    """What becomes of the pod of `request`, whose ServiceAccount has this `grant`.
 
     Raises:
         ValueError: the patch does not apply, which would be a bug of ours.
@@ -108,17 +108,25 @@ def decide(request: AdmissionRequest, standing: Standing, settings: Settings) ->
     pod = request.object
     if (why := concerns(request)) or pod is None or pod.spec is None:
         return Decision(why or "no-spec")
-    if not isinstance(standing, RoleBinding):
-        known = isinstance(standing, Unbound)
-        warnings = standing.warnings if isinstance(standing, Unbound) else ()
-        return Decision("no-role" if known else "service-account-unknown", warnings=warnings)
+    if isinstance(grant, Unbound):
+        return Decision("no-role", warnings=grant.warnings)
+    if not isinstance(grant, RoleBinding | PodIdentity):
+        return Decision("service-account-unknown")
     wishes = read_pod(pod.annotations, settings.defaults.prefix)
-    planned = patch.plan(pod, injection.of_role(standing, pod, wishes, settings))
+    if isinstance(grant, PodIdentity):
+        wanted = injection.of_pod_identity(grant, pod, wishes, settings, jitter)
+        return _decision("pod-identity", pod, wanted, wishes.warnings)
+    wanted = injection.of_role(grant, pod, wishes, settings)
+    return _decision("role", pod, wanted, grant.warnings + wishes.warnings)
+
+
+def _decision(reason: str, pod: Pod, wanted: Injection, warnings: tuple[str, ...]) -> Decision:
+    planned = patch.plan(pod, wanted)
+    # The API server refuses a pod whose patch does not apply, whatever the failurePolicy.
     patch.apply(msgspec.to_builtins(pod), planned.operations)
-    warnings = standing.warnings + wishes.warnings + planned.warnings
-    if planned.operations:
-        return Decision("role", planned.operations, warnings, standing.role_arn)
-    return Decision("nothing-missing" if not planned.warnings else "conflict", [], warnings, standing.role_arn)
+    if not planned.operations:
+        reason = "conflict" if planned.warnings else "nothing-missing"
+    return Decision(reason, planned.operations, warnings + planned.warnings, wanted.identity[0][1])
 
 
 def answer(review: AdmissionReview, decision: Decision) -> bytes:

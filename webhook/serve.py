@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -13,14 +14,17 @@ from irsa.runtime import metrics, process, tls
 from irsa.runtime.health import Readiness
 from irsa.runtime.listener import listen
 from irsa.runtime.logs import Log
-from webhook import operator, server
+from webhook import ciphers, instance, operator, server
 from webhook.admission import Admission
+from webhook.annotations import partition_of
 from webhook.certs import Keeper, Names
+from webhook.figures import GoFigures, registered
 from webhook.injection import Settings
-from webhook.kube import Access, Api
+from webhook.kube import Access, Api, ConfigError
 from webhook.lookup import LiveLookup, Mode
 from webhook.reflector import Item, reflect
 from webhook.secrets import Secrets
+from webhook.sources import CurrentSources
 from webhook.store import ServiceAccounts
 
 log: Final = Log("webhook")
@@ -45,15 +49,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 443
     metrics_port: int = 9999
     files: tuple[Path, Path] | None = None
+    tls_minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
+    tls_ciphers: tuple[str, ...] = ()
     live_lookup: Mode = "unbound"
+    grace: float = 0.0
+    config_map: bool = False
+    identities: Path | None = None
+    compose: bool = False
     lame_duck: float = process.LAME_DUCK_SECONDS
 
 
 class _Mirror:
     """Fills the table, and says when it is complete."""
 
-    def __init__(self, table: ServiceAccounts, readiness: Readiness) -> None:
+    def __init__(self, table: ServiceAccounts, readiness: Readiness, figures: GoFigures) -> None:
         self._table = table
+        self._figures = figures
         self._fresh = table.empty()
         self._readiness = readiness
         readiness.expect("serviceaccounts", "not listed yet")
@@ -68,9 +79,11 @@ class _Mirror:
         self._table.replace(self._fresh)
         self._fresh = self._table.empty()
         self._readiness.met("serviceaccounts")
+        self._figures.used = self._figures.used or len(self._table) > 0
         log.info("ServiceAccounts listed", total=len(self._table), with_role=self._table.bound)
 
     def changed(self, item: Item) -> None:
+        self._figures.used = True
         self._table.set(item.metadata.namespace, item.metadata.name, item.metadata.annotations or {})
 
     def deleted(self, item: Item) -> None:
@@ -78,7 +91,14 @@ class _Mirror:
 
 
 async def serve(config: Config) -> None:
-    """Run the webhook to its end."""
+    """Run the webhook to its end.
+
+    Raises:
+        ConfigError: what it was told cannot be done.
+    """
+    if config.compose:
+        config = await _composing(config)
+    figures = registered()
     lifetime = process.Lifetime(config.lame_duck)
     table = ServiceAccounts(config.settings.defaults)
     ENTRIES.labels("any").set_function(lambda: len(table))
@@ -93,9 +113,10 @@ async def serve(config: Config) -> None:
             )
 
     async with Api(config.access) as api, contextlib.AsyncExitStack() as stack:
-        lookup = LiveLookup(api, config.settings.defaults, config.live_lookup)
-        admission = Admission(table, lookup, lambda: current)
-        serving = tls.from_files(*config.files) if config.files else tls.ServingCertificate()
+        lookup = LiveLookup(api, config.settings.defaults, config.live_lookup, config.grace)
+        sources = CurrentSources(config.settings.defaults, lifetime.readiness)
+        admission = Admission(table, lookup, lambda: current, lambda: sources.now, figures)
+        serving = _serving(config)
         keeper = Keeper(
             api,
             Secrets(api, config.namespace, config.owner),
@@ -106,7 +127,12 @@ async def serve(config: Config) -> None:
         )
         runner, _ = await listen(metrics.application(lifetime.readiness), port=config.metrics_port)
         stack.push_async_callback(runner.cleanup)
-        work = [asyncio.create_task(reflect(api, SERVICE_ACCOUNTS, _Mirror(table, lifetime.readiness)))]
+        work = [asyncio.create_task(reflect(api, SERVICE_ACCOUNTS, _Mirror(table, lifetime.readiness, figures)))]
+        if config.config_map:
+            work.append(asyncio.create_task(sources.follow_config_map(api, config.namespace)))
+        if config.identities:
+            sources.read_file(config.identities)
+            work.append(asyncio.create_task(sources.follow_file(config.identities)))
         writing = asyncio.create_task(keeper.run())
         if config.files:
             work.append(asyncio.create_task(tls.follow_files(serving, *config.files)))
@@ -127,14 +153,35 @@ async def serve(config: Config) -> None:
         def take_signals() -> None:
             stack.enter_context(process.signals(lifetime))
 
-        handlers = operator.registry(config.access, table, lookup, lambda: current)
-        chosen = operator.settings(operator.AdmissionServer(listener))
+        handlers = operator.registry(config.access, table, lookup, lambda: current, lambda: sources.now)
+        chosen = operator.kopf_settings(operator.AdmissionServer(listener))
         try:
             await operator.operate(handlers, chosen, stop, take_signals)
         finally:
             for task in (*work, writing, ending):
                 task.cancel()
             await asyncio.gather(*work, writing, ending, return_exceptions=True)
+
+
+def _serving(config: Config) -> tls.ServingCertificate:
+    serving = tls.ServingCertificate()
+    try:
+        ciphers.apply(serving.context, config.tls_minimum, config.tls_ciphers)
+        if config.files:
+            serving.show(*(path.read_bytes() for path in config.files))
+    except ValueError as problem:
+        raise ConfigError(f"--tls-cipher-suites: {problem}") from problem
+    except OSError as problem:
+        raise ConfigError(f"--tls-cert and --tls-key: {problem}; or let --in-cluster=true make them") from problem
+    return serving
+
+
+async def _composing(config: Config) -> Config:
+    there = await instance.identify()
+    defaults = msgspec.structs.replace(
+        config.settings.defaults, account_id=there.account_id, partition=partition_of(there.region)
+    )
+    return msgspec.structs.replace(config, settings=msgspec.structs.replace(config.settings, defaults=defaults))
 
 
 async def _end(lifetime: process.Lifetime, writing: asyncio.Task[None], stop: asyncio.Event) -> None:
