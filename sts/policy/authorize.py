@@ -12,10 +12,11 @@ trust policy is a resource policy that must always allow.
 """
 
 from collections.abc import Sequence
+from typing import Final, TypeAlias
 
 import msgspec
 
-from sts.policy.evaluate import Outcome, evaluate, nearest
+from sts.policy.evaluate import SILENT, Outcome, evaluate, nearest
 from sts.policy.model import Decision, Grant, Policy, PrincipalKind, Request
 
 
@@ -47,56 +48,54 @@ def authorize(
 
     `resource_account` is the account that owns the resource; empty means the caller's own.
     """
-    resource = evaluate([] if resource_policy is None else [resource_policy], request)
-    if resource.denied:
-        return _denied(resource)
+    resource, layers = _evaluated(request, permissions, resource_policy)
+    if denied := _first_denied(resource, layers):
+        return _denied(denied)
     foreign = resource_account not in {"", request.principal.account}
-    if request.principal.kind in {PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY}:
-        return _by_resource_alone(request, resource, resource_policy)
-    layers = _layers(request, permissions)
-    for outcome, _, _ in layers:
-        if outcome.denied:
-            return _denied(outcome)
-    if foreign and resource.grant is Grant.NONE:
-        return nearest([resource_policy] if resource_policy else [], request, f"account {resource_account}'s policy")
-    skipped = 0 if foreign else _excused(resource.grant)
-    for outcome, policies, what in layers[skipped:]:
-        if outcome.grant is Grant.NONE:
-            return nearest(policies, request, what)
-    return _allowed(resource if skipped else layers[0][0])
+    if resource.grant is Grant.NONE and (foreign or not layers):
+        owner = f"account {resource_account}" if foreign else "the resource"
+        return nearest([resource_policy] if resource_policy else [], request, f"the policy of {owner}")
+    return _within(layers, request, resource, skipped=0 if foreign else _excused(resource.grant))
 
 
 def trusts(trust: Policy, request: Request) -> Decision:
     """Whether a trust policy alone lets the caller in: all that counts for a web identity, or for a service."""
-    outcome = evaluate([trust], request)
-    if outcome.denied:
-        return _denied(outcome)
-    if outcome.grant is Grant.NONE:
-        return nearest([trust], request, "the trust policy")
-    return _allowed(outcome)
+    return assumes(trust, request, NOTHING, role_account=request.principal.account)
 
 
 def assumes(trust: Policy, request: Request, permissions: Permissions, *, role_account: str) -> Decision:
-    """Whether a user or role session may do `sts:AssumeRole` (or TagSession, SetSourceIdentity) on a role.
+    """Whether a caller may do `sts:AssumeRole` (or TagSession, SetSourceIdentity) on a role.
 
-    The trust policy must always allow, and its way of naming the caller decides whether the caller's policies must
-    too.
+    The trust policy must always allow, and its way of naming the caller decides whether the caller's policies must too.
     """
-    trusted = trusts(trust, request)
-    if not trusted.allowed:
-        return trusted
-    return authorize(request, permissions, resource_policy=trust, resource_account=role_account)
+    resource, layers = _evaluated(request, permissions, trust)
+    if denied := _first_denied(resource, layers):
+        return _denied(denied)
+    if resource.grant is Grant.NONE:
+        return nearest([trust], request, "the trust policy")
+    foreign = role_account != request.principal.account
+    return _within(layers, request, resource, skipped=0 if foreign else _excused(resource.grant))
 
 
-_Layer = tuple[Outcome, Sequence[Policy], str]
+_Layer: TypeAlias = tuple[Outcome, Sequence[Policy], str]
+_WITHOUT_POLICIES: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY})
+_EXCUSED: Final = {Grant.NONE: 0, Grant.ACCOUNT: 0, Grant.ISSUER: 1, Grant.DIRECT: 3}
+_OWNER: Final = Outcome(denied=False, grant=Grant.DIRECT, policy="root", statement="owner of the account")
+
+
+def _evaluated(request: Request, permissions: Permissions, policy: Policy | None) -> tuple[Outcome, list[_Layer]]:
+    """The outcome of the resource's policy, and of each layer of the caller's own."""
+    bounded = permissions.boundary is not None
+    resource = SILENT if policy is None else evaluate([policy], request, bounded=bounded)
+    return resource, _layers(request, permissions)
 
 
 def _layers(request: Request, permissions: Permissions) -> list[_Layer]:
-    """Identity first, then what limits it; the order that `_excused` counts in."""
+    """Identity first, then what limits it, in the order that `_excused` counts in; nothing for who has no policies."""
+    if request.principal.kind in _WITHOUT_POLICIES:
+        return []
     if request.principal.kind is PrincipalKind.ROOT:
-        return [
-            (Outcome(denied=False, grant=Grant.DIRECT, policy="root", statement="owner of the account"), [], "root")
-        ]
+        return [(_OWNER, [], "root")]
     layers: list[_Layer] = [(evaluate(permissions.identity, request), permissions.identity, "a policy of the caller")]
     if permissions.boundary is not None:
         boundary = [permissions.boundary]
@@ -106,15 +105,23 @@ def _layers(request: Request, permissions: Permissions) -> list[_Layer]:
     return layers
 
 
+def _first_denied(resource: Outcome, layers: list[_Layer]) -> Outcome | None:
+    if resource.denied:
+        return resource
+    return next((outcome for outcome, _, _ in layers if outcome.denied), None)
+
+
+def _within(layers: list[_Layer], request: Request, resource: Outcome, *, skipped: int) -> Decision:
+    """The decision after every Deny: each layer that the resource's policy does not excuse must allow."""
+    for outcome, policies, what in layers[skipped:]:
+        if outcome.grant is Grant.NONE:
+            return nearest(policies, request, what)
+    return _allowed(resource if skipped or not layers else layers[0][0])
+
+
 def _excused(grant: Grant) -> int:
     """How many layers, from the first, a resource policy of the same account makes unnecessary."""
-    return {Grant.NONE: 0, Grant.ACCOUNT: 0, Grant.ISSUER: 1, Grant.DIRECT: 3}[grant]
-
-
-def _by_resource_alone(request: Request, outcome: Outcome, policy: Policy | None) -> Decision:
-    if outcome.grant is Grant.NONE:
-        return nearest([policy] if policy else [], request, "the resource's policy")
-    return _allowed(outcome)
+    return _EXCUSED[grant]
 
 
 def _allowed(outcome: Outcome) -> Decision:

@@ -44,13 +44,14 @@ def _condition(name: str, key: str, values: object, place: str, *, variables: bo
     if not key:
         raise PolicyError(place, "the condition key is empty", "name one, such as aws:SourceIp")
     expected = _texts(values, place)
-    if bare.lower() == "null":
+    if bare.lower() == "null" and not if_exists and not qualifier:
         return Condition("Null", key, expected, _null(key.lower(), expected, place))
     operator = OPERATORS.get(bare.lower())
     if operator is None or (qualifier and qualifier not in _SETS):
         raise PolicyError(place, f"{name!r} is no condition operator", f"use one of {_known()}")
-    matches = _matching(operator, expected, place, variables=variables)
-    return Condition(name, key, expected, _holds(qualifier, operator, key.lower(), matches, if_exists=if_exists))
+    meets = _matching(operator, expected, place, variables=variables)
+    holds = _holds(qualifier, key.lower(), meets, if_missing=if_exists or operator.negated, if_exists=if_exists)
+    return Condition(name, key, expected, holds)
 
 
 def _dissected(name: str) -> tuple[str, str, bool]:
@@ -83,33 +84,34 @@ def _text(value: object, place: str) -> str:
 
 
 def _matching(operator: Operator, expected: tuple[str, ...], place: str, *, variables: bool) -> Test:
-    """Whether one seen value meets any of the expected ones."""
+    """Whether one seen value meets the operator: an expected value matches, or (negated) surely none does."""
     tests = [operator.test(value, place, variables=variables) for value in expected]
+    negated = operator.negated
     if len(tests) == 1:
-        return tests[0]
+        only, wanted = tests[0], not negated
+        return lambda seen, context: only(seen, context) is wanted
+    if negated:
+        return lambda seen, context: all(test(seen, context) is False for test in tests)
     return lambda seen, context: any(test(seen, context) for test in tests)
 
 
-def _holds(qualifier: str, operator: Operator, key: str, matches: Test, *, if_exists: bool) -> Holds:
-    negated = operator.negated
+def _holds(qualifier: str, key: str, meets: Test, *, if_missing: bool, if_exists: bool) -> Holds:
     if qualifier == "ForAllValues":
-        return lambda context: all(matches(seen, context) is not negated for seen in context.get(key, ()))
+        return lambda context: all(meets(seen, context) for seen in context.get(key, ()) if seen)
     if qualifier == "ForAnyValue":
 
         def any_value(context: Context) -> bool:
             values = context.get(key)
-            if not values:
-                return if_exists
-            return any(matches(seen, context) is not negated for seen in values)
+            return any(meets(seen, context) for seen in values if seen) if values else if_exists
 
         return any_value
-    if_missing = if_exists or negated
 
     def single(context: Context) -> bool:
         values = context.get(key)
         if not values:
             return if_missing
-        return any(matches(seen, context) for seen in values) is not negated
+        # Of several values no one is "the" value: AWS wants a set operator there, and without one nothing holds.
+        return len(values) == 1 and meets(values[0], context)
 
     return single
 

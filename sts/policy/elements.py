@@ -13,6 +13,7 @@ Actions: TypeAlias = Callable[[str], bool]
 Resources: TypeAlias = Callable[[str, Context], bool]
 Principals: TypeAlias = Callable[[Principal], Grant]
 
+_ARN_PARTS: Final = 6
 _ACTION: Final = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+", re.ASCII)
 _ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
 _ROOT: Final = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root", re.ASCII)
@@ -50,30 +51,52 @@ def actions(value: object, place: str, *, inverted: bool) -> Actions:
 
 
 def resources(value: object, place: str, *, inverted: bool, variables: bool) -> Resources:
-    """Whether an ARN is meant; case counts."""
+    """Whether an ARN is meant; case counts. With a variable that has no value the statement speaks of no request."""
     tests = [_resource(text, place, variables=variables) for text in texts(value, place)]
-    if len(tests) == 1 and not inverted:
-        return tests[0]
-    return lambda arn, context: any(test(arn, context) for test in tests) is not inverted
+    if inverted:
+        return lambda arn, context: all(test(arn, context) is False for test in tests)
+    if len(tests) == 1:
+        return lambda arn, context: tests[0](arn, context) is True
+    return lambda arn, context: any(test(arn, context) for test in tests)
 
 
-def _resource(text: str, place: str, *, variables: bool) -> Resources:
-    if text != "*" and not text.startswith(("arn:", "*", "?")) and len(text.split(":", 5)) < 6:  # noqa: PLR2004 -- an ARN's parts
+def _resource(text: str, place: str, *, variables: bool) -> Callable[[str, Context], bool | None]:
+    segments = text.split(":", 5)
+    if text != "*" and not (text.startswith("arn:") and (len(segments) == _ARN_PARTS or text.endswith("*"))):
         raise PolicyError(place, f"{text!r} is no resource", "write an ARN such as arn:aws:s3:::bucket/*, or *")
+    if variables and any("${" in segment for segment in segments[:5]):
+        raise PolicyError(
+            place, f"{text!r} has a variable before the fifth colon", "use variables in the last part only"
+        )
     filled = template(text, place, wildcards=True) if variables else None
     if filled is None:
-        matches = glob(text)
+        matches = _by_segments(segments) if _bound_to_segments(segments) else glob(text)
         return lambda arn, _: matches(arn)
 
-    def test(arn: str, context: Context) -> bool:
-        parts = filled.filled(context)
-        return parts is not None and compiled(parts)(arn)
+    def test(arn: str, context: Context) -> bool | None:
+        parts = filled.tokens(context)
+        return None if parts is None else compiled(parts)(arn)
 
     return test
 
 
+def _bound_to_segments(segments: list[str]) -> bool:
+    """A wildcard inside one of an ARN's first five parts stays in it; a star at a part's end reaches over colons."""
+    return len(segments) == _ARN_PARTS and any("*" in part[:-1] or "?" in part for part in segments[:5])
+
+
+def _by_segments(segments: list[str]) -> Callable[[str], bool]:
+    patterns = [glob(segment) for segment in segments]
+
+    def match(arn: str) -> bool:
+        parts = arn.split(":", 5)
+        return len(parts) == _ARN_PARTS and all(fits(part) for fits, part in zip(patterns, parts, strict=True))
+
+    return match
+
+
 def principals(value: object, place: str, *, inverted: bool) -> Principals:
-    """How a principal element names a caller; NotPrincipal names whoever it does not list."""
+    """How a principal element names a caller; of NotPrincipal, whom it does not exempt."""
     named = _Principals()
     if value == "*":
         named.everyone = True
@@ -86,7 +109,7 @@ def principals(value: object, place: str, *, inverted: bool) -> Principals:
         )
     if not inverted:
         return named.grant
-    return lambda principal: Grant.DIRECT if named.grant(principal) is Grant.NONE else Grant.NONE
+    return lambda principal: Grant.NONE if named.exempts(principal) else Grant.DIRECT
 
 
 class _Principals:
@@ -148,6 +171,20 @@ class _Principals:
             )
         self.federated.add(entry)
 
+    def exempts(self, who: Principal) -> bool:
+        """Whether NotPrincipal lists the caller whole: itself, and of a session its role (or user) too.
+
+        Its account alone exempts nobody but the root user: AWS checks account, role and session one after the other.
+        """
+        if who.kind is PrincipalKind.ROOT:
+            return self.grant(who) is not Grant.NONE
+        return self.grant(who) is Grant.DIRECT and (
+            self.everyone or who.issuer == who.arn or self._lists(who.issuer, who.unique_id)
+        )
+
+    def _lists(self, arn: str, unique_id: str) -> bool:
+        return arn in self.names or (unique_id != "" and unique_id in self.names)
+
     def grant(self, who: Principal) -> Grant:
         """The strongest way in which an entry names the caller."""
         if who.kind is PrincipalKind.WEB_IDENTITY:
@@ -156,7 +193,7 @@ class _Principals:
             return Grant.DIRECT if who.arn in self.services or self.everyone else Grant.NONE
         if self.everyone or who.arn in self.names:
             return Grant.DIRECT
-        if who.issuer in self.names or (who.unique_id and who.unique_id in self.names):
+        if self._lists(who.issuer, who.unique_id):
             return Grant.ISSUER if who.issuer != who.arn else Grant.DIRECT
         return Grant.ACCOUNT if who.account in self.accounts else Grant.NONE
 

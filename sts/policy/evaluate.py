@@ -23,12 +23,15 @@ class Outcome(msgspec.Struct, frozen=True):
 SILENT = Outcome(denied=False, grant=Grant.NONE)
 
 
-def evaluate(policies: Iterable[Policy], request: Request) -> Outcome:
-    """The outcome: the first Deny that applies, else the strongest Allow, else `SILENT`."""
+def evaluate(policies: Iterable[Policy], request: Request, *, bounded: bool = False) -> Outcome:
+    """The outcome: the first Deny that applies, else the strongest Allow, else `SILENT`.
+
+    `bounded` says that the caller has a permissions boundary: NotPrincipal then exempts it from no Deny, as AWS has it.
+    """
     best = SILENT
     for policy in policies:
         for statement in policy.statements:
-            grant = applies(statement, request)
+            grant = applies(statement, request, bounded=bounded)
             if grant is Grant.NONE:
                 continue
             if not statement.allows:
@@ -38,14 +41,17 @@ def evaluate(policies: Iterable[Policy], request: Request) -> Outcome:
     return best
 
 
-def applies(statement: Statement, request: Request) -> Grant:
+def applies(statement: Statement, request: Request, *, bounded: bool = False) -> Grant:
     """How the statement speaks of this request's caller; NONE where it does not speak of the request at all."""
     if not statement.action(request.action):
         return Grant.NONE
     context = request.context
     if statement.resource is not None and not statement.resource(request.resource, context):
         return Grant.NONE
-    grant = Grant.DIRECT if statement.principal is None else statement.principal(request.principal)
+    if statement.principal is None or (bounded and statement.exempting):
+        grant = Grant.DIRECT
+    else:
+        grant = statement.principal(request.principal)
     if grant is not Grant.NONE:
         for condition in statement.conditions:
             if not condition.holds(context):

@@ -167,13 +167,17 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """One statement, its elements compiled to functions; an element that the document lacks is None."""
+    """One statement, its elements compiled to functions; an element that the document lacks is None.
+
+    `exempting` says that its principal element is a NotPrincipal.
+    """
 
     label: str
     allows: bool
     action: Callable[[str], bool]
     resource: Callable[[str, Context], bool] | None
     principal: Callable[[Principal], Grant] | None
+    exempting: bool
     conditions: tuple[Condition, ...]
 
 

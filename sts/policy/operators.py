@@ -18,9 +18,10 @@ import msgspec
 
 from sts.policy.errors import PolicyError
 from sts.policy.glob import Token, compiled, glob
-from sts.policy.variables import Context, Template, template
+from sts.policy.variables import Context, template
 
-Test: TypeAlias = Callable[[str, Context], bool]
+# True or False as the value matches or not; None where the two cannot be compared: nothing holds then, negated or not.
+Test: TypeAlias = Callable[[str, Context], bool | None]
 T = TypeVar("T")
 
 
@@ -49,7 +50,12 @@ def _equals(expected: str, place: str, *, variables: bool) -> Test:
     filled = template(expected, place, wildcards=False) if variables else None
     if filled is None:
         return lambda seen, _: seen == expected
-    return lambda seen, context: seen == _plain(filled, context)
+
+    def test(seen: str, context: Context) -> bool | None:
+        value = filled.text(context)
+        return None if value is None else seen == value
+
+    return test
 
 
 def _equals_ignoring_case(expected: str, place: str, *, variables: bool) -> Test:
@@ -58,16 +64,11 @@ def _equals_ignoring_case(expected: str, place: str, *, variables: bool) -> Test
         lower = expected.lower()
         return lambda seen, _: seen.lower() == lower
 
-    def test(seen: str, context: Context) -> bool:
-        value = _plain(filled, context)
-        return value is not None and seen.lower() == value.lower()
+    def test(seen: str, context: Context) -> bool | None:
+        value = filled.text(context)
+        return None if value is None else seen.lower() == value.lower()
 
     return test
-
-
-def _plain(filled: Template, context: Context) -> str | None:
-    parts = filled.filled(context)
-    return None if parts is None else "".join(str(part) for part in parts)
 
 
 def _like(expected: str, place: str, *, variables: bool) -> Test:
@@ -76,23 +77,25 @@ def _like(expected: str, place: str, *, variables: bool) -> Test:
         matches = glob(expected)
         return lambda seen, _: matches(seen)
 
-    def test(seen: str, context: Context) -> bool:
-        parts = filled.filled(context)
-        return parts is not None and compiled(parts)(seen)
+    def test(seen: str, context: Context) -> bool | None:
+        parts = filled.tokens(context)
+        return None if parts is None else compiled(parts)(seen)
 
     return test
 
 
 def _arn(expected: str, place: str, *, variables: bool) -> Test:
     """ArnEquals is ArnLike: each of the six parts on its own, so no star reaches over a colon of the first five."""
+    if expected.count(":") < 5:  # noqa: PLR2004 -- arn:partition:service:region:account:resource
+        raise PolicyError(place, f"{expected!r} is no ARN", "write all six parts, such as arn:aws:iam::*:role/*")
     filled = template(expected, place, wildcards=True) if variables else None
     if filled is None:
         patterns = [glob(part) for part in expected.split(":", 5)]
         return lambda seen, _: _all_parts(patterns, seen)
 
-    def test(seen: str, context: Context) -> bool:
-        parts = filled.filled(context)
-        return parts is not None and _all_parts([compiled(part) for part in _segments(parts)], seen)
+    def test(seen: str, context: Context) -> bool | None:
+        parts = filled.tokens(context)
+        return None if parts is None else _all_parts([compiled(part) for part in _segments(parts)], seen)
 
     return test
 
@@ -123,9 +126,9 @@ def _typed(read: Callable[[str], T | None], compare: Callable[[T, T], bool], cur
         if value is None:
             raise PolicyError(place, f"{expected!r} is not of the operator's type", cure)
 
-        def test(seen: str, _: Context) -> bool:
+        def test(seen: str, _: Context) -> bool | None:
             other = read(seen)
-            return other is not None and compare(other, value)
+            return None if other is None else compare(other, value)
 
         return test
 
@@ -155,6 +158,19 @@ def _date(text: str) -> float | None:
 
 def _boolean(text: str) -> bool | None:
     return {"true": True, "false": False}.get(text.strip().lower())
+
+
+def _bool(expected: str, place: str, *, variables: bool) -> Test:
+    """Bool is the one operator besides the string and ARN ones that knows variables."""
+    filled = template(expected, place, wildcards=False) if variables else None
+    if filled is None:
+        return _plain_bool(expected, place, variables=variables)
+
+    def test(seen: str, context: Context) -> bool | None:
+        wanted, value = _boolean(filled.text(context) or ""), _boolean(seen)
+        return None if wanted is None or value is None else value is wanted
+
+    return test
 
 
 def _bytes(text: str) -> bytes | None:
@@ -187,13 +203,14 @@ def _in_network(expected: str, place: str, *, variables: bool) -> Test:  # noqa:
             place, f"{expected!r} is no address range", "write CIDR such as 203.0.113.0/24 or 2001:db8::/32"
         )
 
-    def test(seen: str, _: Context) -> bool:
+    def test(seen: str, _: Context) -> bool | None:
         address = _address(seen)
-        return address is not None and address in network
+        return None if address is None else address in network
 
     return test
 
 
+_plain_bool: Final = _typed(_boolean, bool.__eq__, "write true or false")
 _NUMBER: Final = "write a number such as 3600"
 _DATE: Final = "write a date such as 2026-11-24T00:00:00Z"
 
@@ -222,7 +239,7 @@ def _table() -> list[Operator]:
         Operator("DateLessThanEquals", _typed(_date, float.__le__, _DATE)),
         Operator("DateGreaterThan", _typed(_date, float.__gt__, _DATE)),
         Operator("DateGreaterThanEquals", _typed(_date, float.__ge__, _DATE)),
-        Operator("Bool", _typed(_boolean, bool.__eq__, "write true or false")),
+        Operator("Bool", _bool),
         Operator("BinaryEquals", _typed(_bytes, bytes.__eq__, "write base64")),
         Operator("IpAddress", _in_network),
         Operator("NotIpAddress", _in_network, negated=True),

@@ -95,6 +95,9 @@ def _statement(written: object, kind: Kind, place: str, index: int, *, variables
     principal = _one_of(written, "Principal", where, required=kind.names_principals)
     if principal and not kind.names_principals:
         raise PolicyError(f"{where}.{principal}", f"a policy of kind {kind.value} names no principal", "leave it out")
+    if principal == "NotPrincipal" and (effect == "Allow" or kind is Kind.TRUST):
+        problem = "NotPrincipal works with Deny in resource policies only"
+        raise PolicyError(f"{where}.NotPrincipal", problem, 'use Principal "*" and ArnNotLike aws:PrincipalArn')
     if resource and kind is Kind.TRUST:
         raise PolicyError(f"{where}.{resource}", "a trust policy has no resource: it is the role's", "leave it out")
     return Statement(
@@ -109,6 +112,7 @@ def _statement(written: object, kind: Kind, place: str, index: int, *, variables
         principal=principals(written[principal], f"{where}.{principal}", inverted=principal == "NotPrincipal")
         if principal
         else None,
+        exempting=principal == "NotPrincipal",
         conditions=conditions(written.get("Condition", {}), f"{where}.Condition", variables=variables),
     )
 

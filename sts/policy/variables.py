@@ -37,8 +37,13 @@ class Template(msgspec.Struct, frozen=True):
 
     parts: tuple[Token | Variable, ...]
 
-    def filled(self, context: Context) -> list[Token] | None:
-        """The text for this request, or None where a variable has no value: it can then equal nothing."""
+    def text(self, context: Context) -> str | None:
+        """The text for this request where it was cut without wildcards; None where a variable has no value."""
+        parts = self.tokens(context)
+        return None if parts is None else "".join(str(part) for part in parts)
+
+    def tokens(self, context: Context) -> list[Token] | None:
+        """The pattern for this request; None where a variable has no value, and nothing can be compared with it."""
         filled: list[Token] = []
         for part in self.parts:
             value = part.value(context) if isinstance(part, Variable) else part
