@@ -25,5 +25,8 @@ check: .venv/ready ## format, lint, types, borders and the fast tests: seconds
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 -m "not apiserver and not kind and not nightly"
 
+bench: .venv/ready ## figures, each part's table; PEER=/path adds another webhook (the Go webhook's flags)
+	$(BIN)/python -m tests.bench
+
 lock: .venv/ready ## write requirements/*.txt anew from pyproject.toml
 	tools/lock
