@@ -28,5 +28,14 @@ check: .venv/ready ## format, lint, types, borders and the fast tests: seconds
 bench: .venv/ready ## figures, each part's table; PEER=/path adds another webhook (the Go webhook's flags)
 	$(BIN)/python -m tests.bench
 
+cluster-up: .venv/ready ## a real kind cluster with our images in it (tests/cluster/README.md); safe to repeat
+	@$(BIN)/python -m tests.cluster up
+
+cluster-down: .venv/ready ## delete what cluster-up made; what was built stays in the cache
+	@$(BIN)/python -m tests.cluster down
+
+image: .venv/ready ## build the container images and print their names
+	@$(BIN)/python -m tests.cluster image
+
 lock: .venv/ready ## write requirements/*.txt anew from pyproject.toml
 	tools/lock

@@ -1,4 +1,4 @@
-"""What pytest gets: `apiserver`, `fresh_apiserver`.
+"""What pytest gets: `apiserver`, `fresh_apiserver`, `cluster`, `cluster_default`, `irsa_image`, `demo_image`.
 
 A test that asks for one of them carries the marker of the same kind, so that `-m "not apiserver"` leaves it out. What
 has to be built is built after collection, where no time-out of a test runs. Where this machine cannot do it, tests are
@@ -12,10 +12,19 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.cluster import apiserver as api
-from tests.cluster import binaries
+from tests.cluster import binaries, images, kind
 from tests.cluster.problems import ClusterError, UnavailableError
 
-MARKERS = {"apiserver": "apiserver", "fresh_apiserver": "apiserver"}  # fixture -> marker
+# fixture -> marker
+MARKERS = {
+    "apiserver": "apiserver",
+    "fresh_apiserver": "apiserver",
+    "cluster": "kind",
+    "cluster_default": "kind",
+    "irsa_image": "kind",
+    "demo_image": "kind",
+}
+IMAGES = {"irsa_image": images.LOCAL, "demo_image": images.DEMO}
 PROBLEM = pytest.StashKey[ClusterError]()
 
 FreshApiServer = Callable[..., AbstractContextManager[api.ApiServer]]
@@ -30,15 +39,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Build what the selected tests need."""
-    wanted = any(item.get_closest_marker("apiserver") for item in session.items)
-    if session.config.option.collectonly or not wanted:
+    """Build what the selected tests need, and bring their clusters up."""
+    if session.config.option.collectonly:
         return
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         try:
-            binaries.build(binaries.API_SERVER)
+            _prepare(wanted)
         except ClusterError as problem:
             session.config.stash[PROBLEM] = problem
+
+
+def _prepare(wanted: set[str]) -> None:
+    if wanted & {"apiserver", "fresh_apiserver"}:
+        binaries.build(binaries.API_SERVER)
+    if wanted & {"cluster", "irsa_image", "demo_image"}:
+        up = kind.up()
+        for name, flavour in IMAGES.items():
+            if name in wanted:
+                images.in_cluster(up, flavour)
+    if "cluster_default" in wanted:
+        default = kind.up("irsa-default", issuer_of_ours=False)
+        for name, flavour in IMAGES.items():
+            if name in wanted:
+                images.in_cluster(default, flavour)
 
 
 def give_up(problem: ClusterError) -> None:
@@ -48,14 +72,18 @@ def give_up(problem: ClusterError) -> None:
     pytest.skip(str(problem))
 
 
+def _check(request: pytest.FixtureRequest) -> None:
+    if problem := request.config.stash.get(PROBLEM, None):
+        give_up(problem)
+
+
 @pytest.fixture(scope="session")
 def fresh_apiserver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FreshApiServer:
     """Makes API servers for tests that need keys or flags of their own: each call is a context of one server.
 
     Its arguments are those of `tests.cluster.apiserver.serve`; `tests.cluster.pki.signing_key` makes a key.
     """
-    if problem := request.config.stash.get(PROBLEM, None):
-        give_up(problem)
+    _check(request)
 
     def make(
         flags: Mapping[str, str | list[str]] | None = None, signing_keys: list[bytes] | None = None
@@ -71,3 +99,29 @@ def apiserver(fresh_apiserver: FreshApiServer) -> Iterator[api.ApiServer]:
     """One API server for the whole run; use `apiserver.namespace()` for a place of your own."""
     with fresh_apiserver() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(request: pytest.FixtureRequest) -> kind.Cluster:
+    """A real cluster whose issuer is ours, or the one that CLUSTER= names; `make cluster-down` ends it."""
+    _check(request)
+    return kind.up()
+
+
+@pytest.fixture(scope="session")
+def cluster_default(request: pytest.FixtureRequest) -> kind.Cluster:
+    """A second kind cluster, with kind's default settings: its issuer is the API server's own."""
+    _check(request)
+    return kind.up("irsa-default", issuer_of_ours=False)
+
+
+@pytest.fixture(scope="session")
+def irsa_image(cluster: kind.Cluster) -> str:
+    """The reference of our image (with moto) that the cluster's pods can use, of the sources as they are now."""
+    return images.in_cluster(cluster, images.LOCAL)
+
+
+@pytest.fixture(scope="session")
+def demo_image(cluster: kind.Cluster) -> str:
+    """The reference of the image with nothing but Python and boto3."""
+    return images.in_cluster(cluster, images.DEMO)
