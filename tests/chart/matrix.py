@@ -30,7 +30,6 @@ GATEWAY = {
     "oidc.gateway.parentRefs": [{"name": "public", "namespace": "gateways"}],
 }
 EVERYTHING = {
-    "keys.enabled": True,
     "networkPolicy.enabled": True,
     "serviceMonitor.enabled": True,
     "sts.clusterToken": True,
@@ -62,5 +61,6 @@ INSTALLS = {
     "sts alone": install(
         {"webhook.enabled": False, "oidc.enabled": False, "sts.tls.source": "certManager"}, local=True
     ),
+    "key ledger": install({"keys.enabled": True, "networkPolicy.enabled": True}),
     "everything": install(EVERYTHING, local=True),
 }

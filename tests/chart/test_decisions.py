@@ -353,7 +353,7 @@ def test_what_the_user_adds_arrives() -> None:
 def test_policies_let_in_what_is_served() -> None:
     """The API server has no address that could be selected, so the served port is open to all; metrics are not."""
     peers = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
-    rendering = render(install({**EVERYTHING, "networkPolicy.metricsFrom": peers}, local=True))
+    rendering = render(install({**EVERYTHING, "keys.enabled": True, "networkPolicy.metricsFrom": peers}, local=True))
     ingress = {each["metadata"]["name"]: each["spec"]["ingress"] for each in rendering.kind("NetworkPolicy")}
     metrics = {"ports": [{"port": 9999, "protocol": "TCP"}], "from": peers}
     served = {"ports": [{"port": 8443, "protocol": "TCP"}]}

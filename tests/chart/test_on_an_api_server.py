@@ -16,7 +16,7 @@ from tests.cluster.apiserver import ApiServer
 pytestmark = pytest.mark.apiserver
 
 # Without the kinds of other projects, which this API server does not know.
-WHOLE = {key: value for key, value in EVERYTHING.items() if key != "serviceMonitor.enabled"}
+WHOLE = {**EVERYTHING, "keys.enabled": True, "serviceMonitor.enabled": False}
 BUNDLE = base64.b64encode(b"-----BEGIN CERTIFICATE-----").decode()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.chart.helm import Install, Object, install, render
-from tests.chart.matrix import CERT_MANAGER, EVERYTHING, OWN_SECRETS
+from tests.chart.matrix import CERT_MANAGER, OWN_SECRETS
 
 Rule = tuple[str, str, str, str]  # API groups, resources, names or *, verbs
 
@@ -102,7 +102,7 @@ def test_sts_has_no_right_at_all() -> None:
 
 
 def test_the_ledger_writer_has_its_ledger_and_lease() -> None:
-    rendering = render(install(EVERYTHING, local=True))
+    rendering = render(install({"keys.enabled": True}))
     assert KEYS == rules(rendering.one("Role", "irsa-keys"))
     assert (
         "system:service-account-issuer-discovery" == rendering.one("ClusterRoleBinding", "irsa-keys")["roleRef"]["name"]
