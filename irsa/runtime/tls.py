@@ -12,10 +12,10 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-from cryptography import x509
 from prometheus_client import Counter, Gauge
 
 from irsa.runtime.logs import Log
+from irsa.runtime.validity import not_after
 
 log: Final = Log("irsa.tls")
 
@@ -51,7 +51,7 @@ class ServingCertificate:
         _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), chain, key)
         _load(self.context, chain, key)
         self._shown = digest
-        NOT_AFTER.set(x509.load_pem_x509_certificate(chain).not_valid_after_utc.timestamp())
+        NOT_AFTER.set(not_after(chain))
         RELOADS.labels("ok").inc()
 
 
