@@ -8,7 +8,9 @@ attack is held back, the last good one stays in service, and somebody has to loo
     issuer     another issuer than before, or than the operator named
     disjoint   a set that shares no key with the one before
     limit      more than 100 RSA or 100 EC keys, which is what AWS STS reads
-    private    a private member (in `jwk`); conflict: two keys of one kid (in `jwks`)
+    conflict   two different keys of one kid, at once (in `jwks`) or one after the other
+    private    a private member (in `jwk`)
+    shared     the issuer of another cluster that this server publishes (in `publisher`)
 """
 
 from typing import Final
@@ -26,13 +28,20 @@ def check_issuer(issuer: str, expected: str | None) -> None:
         raise RefusedError("issuer", f"the source's issuer is {issuer!r}, not {expected!r}; restart to accept another")
 
 
-def check_keys(keys: KeySet, before: KeySet, *, accept_disjoint: bool = False) -> None:
-    """Refuse a set that must not follow `before` (empty: nothing was known)."""
+def check_keys(keys: KeySet, before: KeySet) -> None:
+    """Refuse a set that must not follow what was published `before` (empty: nothing was)."""
     if not keys:
         raise RefusedError("empty", "the source has no usable key; nobody could verify anything")
-    known = {key.kid for key in before}
-    if known and not accept_disjoint and known.isdisjoint(key.kid for key in keys):
-        raise RefusedError("disjoint", "no key of the source was known before; if this is right, accept it by hand")
+    known = {key.kid: key for key in before}
+    if known and known.keys().isdisjoint(key.kid for key in keys):
+        raise RefusedError(
+            "disjoint",
+            f"none of the source's keys {[key.kid for key in keys]} was published before; "
+            "if they are right, `irsa keys stage` one of them",
+        )
+    for key in keys:
+        if known.get(key.kid, key) != key:
+            raise RefusedError("conflict", f"the source has another key of the kid {key.kid[:64]!r} than before")
     check_limit(keys)
 
 
