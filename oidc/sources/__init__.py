@@ -8,11 +8,20 @@ from oidc.jwks import KeySet, Left
 
 
 class Observation(msgspec.Struct, frozen=True):
-    """What a source says now: its issuer, the keys that may be published, and those that were left out."""
+    """What a source says now.
+
+    Attributes:
+        keys: those that may be published.
+        left: those that were left out.
+        signer: the kid that signed a token of the source lately, where that is known.
+        problems: what did not work, though an answer could be had.
+    """
 
     issuer: str
     keys: KeySet
     left: tuple[Left, ...] = ()
+    signer: str | None = None
+    problems: tuple[str, ...] = ()
 
 
 class Source(Protocol):

@@ -17,6 +17,7 @@ import msgspec
 
 from oidc import discovery, jwks
 from oidc.errors import ConfigError, SourceError
+from oidc.signer import kid_of
 from oidc.sources import Observation
 from oidc.sources.http import fetch
 
@@ -75,7 +76,8 @@ class APIServer:
             found = discovery.parse(await fetch(session, where, headers, self._endpoint.server_name), where)
             where = self.place + discovery.JWKS_PATH
             keys, left = jwks.parse(await fetch(session, where, headers, self._endpoint.server_name), where)
-        return Observation(found.issuer, keys, left)
+        token = headers.get("Authorization", "").removeprefix("Bearer ")
+        return Observation(found.issuer, keys, left, signer=kid_of(token, found.issuer))
 
 
 def credentials(endpoint: Endpoint) -> tuple[dict[str, str], ssl.SSLContext]:

@@ -26,15 +26,14 @@ class Upstream:
         self.token: str | None = None
         self.seen_tokens: list[str] = []
         self.port = 0
+        self.jwks_uri: object = "https://10.0.0.1:6443/openid/v1/jwks"
 
     @property
     def url(self) -> str:
         return f"https://localhost:{self.port}"
 
     async def discovery(self, request: web.Request) -> web.Response:
-        return self._answer(
-            request, {"issuer": self.issuer, "jwks_uri": f"https://10.0.0.1:{self.port}/openid/v1/jwks"}
-        )
+        return self._answer(request, {"issuer": self.issuer, "jwks_uri": self.jwks_uri})
 
     async def jwks(self, request: web.Request) -> web.Response:
         if self.raw is not None:
