@@ -1,36 +1,35 @@
-"""Keeps what is published for one issuer as fresh as its source lets it.
+"""Keeps what is published for one issuer as fresh as its source and the ledger let it.
 
-A poll that fails, or that a gate holds back, changes nothing but a metric and a line in the log; what was published
-last stays. So the server answers as long as it lives, whatever its source does.
+A look that fails, or that a gate holds back, changes nothing but a metric and a line in the log; what was published
+last stays. So the server answers as long as it lives, whatever its source does. The ledger works without the source: a
+staged key appears, a dropped one goes, and one whose time is over expires, though no API server answers.
 """
 
-import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
-
-from prometheus_client import Counter, Gauge
+from urllib.parse import urlsplit
 
 from irsa.runtime.logs import Log
 from oidc import gates
 from oidc.documents import Publication, publication
-from oidc.errors import OIDCError, RefusedError
+from oidc.errors import OIDCError
+from oidc.gauges import Gauges
+from oidc.jwks import KeySet, union
+from oidc.lifecycle import Ledger, Timing, observe, pending, published
+from oidc.record import Ledgers
 from oidc.sources import Observation, Source
 
 log: Final = Log("oidc.publisher")
-
-POLLS: Final = Counter("irsa_oidc_polls_total", "Polls of a source.", ["cluster", "result"])
-REFUSED: Final = Counter("irsa_oidc_refused_total", "What a gate held back.", ["cluster", "gate"])
-KEYS: Final = Gauge("irsa_oidc_keys", "Published keys.", ["cluster", "kty"])
-AGE: Final = Gauge("irsa_oidc_document_age_seconds", "Time since a source last confirmed the documents.", ["cluster"])
-CHANGED: Final = Gauge("irsa_oidc_document_changed_timestamp", "When the JWKS last changed.", ["cluster"])
 
 
 class Publisher:
     """What is published for one issuer.
 
     Attributes:
-        published: None until a source has answered.
+        published: None until a source or the ledger has something.
+        pending: whether a rotation is under way.
+        neighbours: the ledgers of other clusters with the same issuer; raises RefusedError where that is not wanted.
     """
 
     def __init__(
@@ -40,62 +39,114 @@ class Publisher:
         cluster: str = "",
         issuer: str | None = None,
         public_url: str | None = None,
+        timing: Timing | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.cluster = cluster
         self.published: Publication | None = None
-        self._source, self._issuer, self._public_url, self._clock = source, issuer, public_url, clock
+        self.pending = False
+        self.neighbours: Callable[[str], list[Ledger]] = lambda _: []
+        self._source, self._issuer, self._public_url = source, issuer, public_url
+        self._timing, self._clock = timing or Timing(), clock
+        self._seen: Ledger | None = None
+        self._written: Ledger | None = None
         self._complaint = ""
-        self._confirmed = clock()
-        AGE.labels(cluster).set_function(lambda: clock() - self._confirmed)
-
-    async def follow(self, seconds: float, on_publish: Callable[[], None]) -> None:
-        """For ever: poll, then wait `seconds`; `on_publish` is called after each poll that had an answer."""
-        while True:
-            if await self.poll():
-                on_publish()
-            await asyncio.sleep(seconds)
+        self._left: tuple[object, ...] = ()
+        self._gauges = Gauges(cluster, clock)
 
     async def poll(self) -> bool:
-        """Ask the source once; whether what is published is confirmed or new."""
+        """Look at the source once; whether it confirmed what is published, or gave something new."""
         try:
             self._accept(await self._source.observe())
+            self._refresh()
         except OIDCError as problem:
-            self._complain(problem)
+            self.complain(problem)
             return False
-        POLLS.labels(self.cluster, "ok").inc()
-        self._complaint, self._confirmed = "", self._clock()
+        self._complaint = ""
+        self._gauges.confirmed()
         return True
 
-    def _accept(self, seen: Observation) -> None:
-        before = self.published
-        gates.check_issuer(seen.issuer, before.issuer if before else self._issuer)
-        gates.check_keys(seen.keys, before.keys if before else ())
-        self.published = publication(
-            seen.issuer, seen.keys, public_url=self._public_url, now=self._clock(), before=before
-        )
-        if before is None or self.published.jwks != before.jwks:
-            self._announce(seen)
+    def read(self, ledgers: Ledgers) -> None:
+        """Take over the ledger of our issuer, and publish what follows from it."""
+        issuer = self._expected() or (next(iter(ledgers)) if len(ledgers) == 1 else None)
+        self._written = ledgers.get(issuer, self._written) if issuer else self._written
+        try:
+            self._refresh()
+        except OIDCError as problem:
+            self.complain(problem)
 
-    def _announce(self, seen: Observation) -> None:
+    def _expected(self) -> str | None:
+        if self._issuer or self._seen:
+            return self._issuer or (self._seen.issuer if self._seen else None)
+        return self._written.issuer if self._written else None
+
+    def _accept(self, seen: Observation) -> None:
+        now = int(self._clock())
+        gates.check_issuer(seen.issuer, self._expected())
+        self.neighbours(seen.issuer)
+        gates.check_keys(seen.keys, to_publish(self.ledgers, now))
+        self._seen = observe(self._seen or Ledger(seen.issuer), seen.keys, now, self._timing, seen.signer)
+        self._note(seen)
+
+    @property
+    def ledgers(self) -> list[Ledger]:
+        """What we have seen ourselves, and what is written."""
+        return [ledger for ledger in (self._seen, self._written) if ledger is not None]
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Below which paths the documents are looked for: the root's, the issuer's and the public URL's."""
+        urls = (self.published.issuer if self.published else "", self._public_url or "")
+        return frozenset({"", *(urlsplit(url).path.rstrip("/") for url in urls)})
+
+    def _refresh(self) -> None:
+        now, ledgers = int(self._clock()), self.ledgers
+        if ledgers:
+            ledgers += self.neighbours(ledgers[0].issuer)
+        keys = to_publish(ledgers, now)
+        if not keys:  # what we have is old, but nobody is served by nothing
+            return
+        gates.check_limit(keys)
+        before, written = self.published, self._written
+        changed = written.changed if written and published(written, now) == keys else now
+        self.published = publication(ledgers[0].issuer, keys, public_url=self._public_url, now=changed, before=before)
+        self.pending = any(pending(ledger, now, self._timing.max_age) for ledger in ledgers)
+        self._gauges.show(keys, self.published, pending=self.pending)
+        if before is None or self.published.jwks != before.jwks:
+            self._announce(keys, before.keys if before else ())
+
+    def _announce(self, keys: KeySet, before: KeySet) -> None:
+        now, then = {key.kid for key in keys}, {key.kid for key in before}
+        issuer = self.published.issuer if self.published else ""
+        log.info(
+            "published", cluster=self.cluster, issuer=issuer, kids=sorted(now), added=sorted(now - then),
+            removed=sorted(then - now), source=self._source.place,
+        )  # fmt: skip
+        for kty, count in gates.counts(keys).items():
+            if count >= gates.WARNING:
+                log.warning("many keys", cluster=self.cluster, kty=kty, count=count, limit=gates.LIMIT)
+
+    def _note(self, seen: Observation) -> None:
+        notes = (*seen.left, *seen.problems)
+        if notes == self._left:  # once, not at every poll
+            return
+        self._left = notes
         for key in seen.left:
             log.warning("key left out", cluster=self.cluster, kid=key.kid, reason=key.reason)
-        for kty, count in gates.counts(seen.keys).items():
-            KEYS.labels(self.cluster, kty).set(count)
-        CHANGED.labels(self.cluster).set(self._clock())
-        log.info(
-            "published",
-            cluster=self.cluster,
-            issuer=seen.issuer,
-            kids=[key.kid for key in seen.keys],
-            source=self._source.place,
-        )
+        for problem in seen.problems:
+            log.warning("one of several sources failed", cluster=self.cluster, reason=problem)
 
-    def _complain(self, problem: OIDCError) -> None:
-        POLLS.labels(self.cluster, problem.kind).inc()
-        if isinstance(problem, RefusedError):
-            REFUSED.labels(self.cluster, problem.gate).inc()
+    def complain(self, problem: OIDCError) -> None:
+        """Say once why nothing new is published."""
+        self._gauges.failed(problem)
         if str(problem) != self._complaint:  # once, not at every poll
             message = "not published; the last good documents stay" if self.published else "nothing to publish yet"
             log.warning(message, cluster=self.cluster, result=problem.kind, reason=str(problem))
         self._complaint = str(problem)
+
+
+def to_publish(ledgers: Iterable[Ledger], now: int) -> KeySet:
+    """What all ledgers of an issuer publish, without what any of them has withdrawn."""
+    ledgers = list(ledgers)
+    withdrawn = {kid for ledger in ledgers for kid, entry in ledger.entries.items() if entry.withdrawn}
+    return union(key for ledger in ledgers for key in published(ledger, now) if key.kid not in withdrawn)

@@ -1,90 +1,197 @@
-"""`irsa oidc`: options into settings, and a source out of what was given."""
+"""`irsa oidc`: options into settings, and sources out of what was given."""
 
+import ipaddress
 import os
+import re
+import ssl
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 import click
 
 from irsa.cli.options import GO_DURATION, PORT, SETTINGS
 from irsa.runtime import logs, process
 from oidc.errors import ConfigError
+from oidc.lifecycle import Timing
 from oidc.serve import Settings, serve
 from oidc.sources import Source
-from oidc.sources.apiserver import APIServer, Endpoint, in_cluster
-from oidc.sources.kubeconfig import endpoint_of
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+PATH: Final = click.Path(path_type=Path)
+TLS_VERSIONS: Final = {"VersionTLS12": ssl.TLSVersion.TLSv1_2, "VersionTLS13": ssl.TLSVersion.TLSv1_3}
+CLUSTER: Final = re.compile(r"([a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?)=(.+)")  # a name that is safe in a path
+
+# Where keys come from, and how long they live: `irsa oidc`, `irsa oidc export` and `irsa keys run` ask for the same.
+SOURCES: Final = [
+    click.option(
+        "--kubeconfig", type=FILE, multiple=True, help="Ask the API server of its current context; repeatable."
+    ),
+    click.option(
+        "--kube-api", metavar="URL", multiple=True, help="Ask this API server; repeatable, for each of several."
+    ),
+    click.option("--kube-ca-file", type=PATH, help="PEM file to verify --kube-api with.  [default: the system's]"),
+    click.option("--kube-token-file", type=PATH, help="Bearer token for --kube-api, read again at every look."),
+    click.option("--key-file", type=PATH, multiple=True, help="PEM file, or folder of such, of --issuer; repeatable."),
+    click.option("--source-issuer", metavar="URL", help="Take over what the issuer at this URL publishes."),
+    click.option(
+        "--source-ca-file", type=PATH, help="PEM file to verify --source-issuer with.  [default: the system's]"
+    ),
+    click.option("--issuer", metavar="URL", help="The issuer that the source must have.  [default: what it says]"),
+]
+TIMES: Final = [
+    click.option("--poll", type=GO_DURATION, default="10s", help="Time between two looks at a source."),
+    click.option("--max-age", type=GO_DURATION, default="1h", help="How long a cache may keep the documents."),
+    click.option("--max-token-lifetime", type=GO_DURATION, default="24h", help="The longest life of a token."),
+    click.option("--clock-skew", type=GO_DURATION, default="10m", help="How far clocks may differ."),
+    click.option("--retain", type=GO_DURATION, help="How long to publish a vanished key.  [default: sum of the three]"),
+]
+
+
+def together(options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
+    """A decorator that adds `options` in their order."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 @click.group("oidc", context_settings=SETTINGS, invoke_without_command=True)
+@together(SOURCES)
+@click.option("--cluster", "clusters", multiple=True, metavar="NAME=SOURCE",
+              help="Serve below /NAME/ what SOURCE has: a kubeconfig, or an issuer's URL; repeatable.")  # fmt: skip
+@click.option("--shared-issuer", is_flag=True, help="Let clusters share an issuer; they then share every `sub`, too.")
+@click.option("--ledger", type=PATH, help="The file of ConfigMap irsa-keys, if there is one; read again at every look.")
+@click.option("--public-url", metavar="URL", help="Where relying parties reach us.  [default: the issuer]")
+@together(TIMES)
+@click.option("--pending-max-age", type=GO_DURATION, default="1m", help="--max-age while a rotation is pending.")
 @click.option("--port", type=PORT, default=8443, help="Port of the documents.")
 @click.option("--metrics-port", type=PORT, default=9999, help="Port of /metrics, /livez and /readyz, plain HTTP.")
-@click.option("--bind-address", default=None, help="Address to listen on.  [default: all]")
-@click.option("--tls-cert", type=FILE, help="PEM certificate chain, read again when it changes.")
-@click.option("--tls-key", type=FILE, help="PEM key of --tls-cert. Without the two it is plain HTTP.")
-@click.option("--kubeconfig", type=FILE, help="Take the documents from this kubeconfig's current context.")
-@click.option("--kube-api", metavar="URL", help="Take the documents from the API server at this URL.")
-@click.option("--kube-ca-file", type=FILE, help="PEM file to verify --kube-api with.  [default: the system's]")
-@click.option("--kube-token-file", type=FILE, help="Bearer token for --kube-api, read again at every poll.")
-@click.option("--issuer", metavar="URL", help="The issuer that the source must have.  [default: whatever it says]")
-@click.option("--public-url", metavar="URL", help="Where relying parties reach us.  [default: the issuer]")
-@click.option("--poll", type=GO_DURATION, default="10s", help="Time between two looks at the source.")
-@click.option("--max-age", type=GO_DURATION, default="1h", help="How long a cache may keep the documents.")
-@click.option("--lame-duck", type=GO_DURATION, default="5s", help="How long to serve on after SIGTERM.")
+@click.option("--host", default="", help="Address to listen on; empty means all.")
+@click.option("--tls-cert", type=PATH, help="Certificate chain, PEM, read again when it changes; none is plain HTTP.")
+@click.option("--tls-key", type=PATH, help="The certificate's key, PEM.")
+@click.option("--tls-min-version", type=click.Choice(list(TLS_VERSIONS)), default="VersionTLS12", help="Oldest TLS.")
+@click.option("--connections", type=click.IntRange(1), default=1000, help="Connections at once; more are closed.")
+@click.option("--trusted-proxy", "trusted", multiple=True, metavar="CIDR",
+              help="Believe X-Forwarded-For from there, and limit each client to --rate; repeatable.")  # fmt: skip
+@click.option("--rate", type=click.FloatRange(0), default=20, help="Requests a second from one client; 0: no limit.")
+@click.option("--burst", type=click.IntRange(1), default=200, help="Requests from one client at once.")
+@click.option("--startup-grace", type=GO_DURATION, default="1m", help="Be ready then, though some cluster is away.")
+@click.option("--lame-duck", type=GO_DURATION, default="5s", help="How long to go on serving after SIGTERM.")
 @click.option("--log-level", type=click.Choice(list(logs.LEVELS)), default="info", help="Least level that is logged.")
 @click.pass_context
-def command(
-    context: click.Context,
-    /,
-    *,
-    port: int,
-    metrics_port: int,
-    bind_address: str | None,
-    tls_cert: Path | None,
-    tls_key: Path | None,
-    kubeconfig: Path | None,
-    kube_api: str | None,
-    kube_ca_file: Path | None,
-    kube_token_file: Path | None,
-    issuer: str | None,
-    public_url: str | None,
-    poll: float,
-    max_age: float,
-    lame_duck: float,
-    log_level: str,
-) -> None:
+def command(context: click.Context, /, **given: Any) -> None:  # noqa: ANN401 -- click has checked each by its type
     """Serve a cluster's OIDC discovery document and JWKS.
 
-    Without --kubeconfig or --kube-api they come from the API server of the cluster that this runs in, which takes
-    ClusterRole system:service-account-issuer-discovery and no other right.
+    Without a source they come from the API server of the cluster that this runs in, which takes ClusterRole
+    system:service-account-issuer-discovery and no other right.
     """
     if context.invoked_subcommand is not None:
         return
-    logs.configure(log_level)
-    if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key go together")
-    settings = Settings(
-        port=port,
-        metrics_port=metrics_port,
-        bind_address=bind_address,
-        certificate=(tls_cert, tls_key) if tls_cert and tls_key else None,
-        public_url=public_url,
-        issuer=issuer,
-        poll=poll,
-        max_age=int(max_age),
-        lame_duck=lame_duck,
-    )
+    logs.configure(given["log_level"])
     try:
-        process.run(serve(settings, _source(kubeconfig, kube_api, kube_ca_file, kube_token_file)))
+        process.run(serve(settings(given), sources(given)))
     except (ConfigError, OSError) as problem:
         raise click.ClickException(str(problem)) from problem
 
 
-def _source(kubeconfig: Path | None, kube_api: str | None, ca: Path | None, token: Path | None) -> Source:
-    if kubeconfig and kube_api:
-        raise click.UsageError("give --kubeconfig or --kube-api, not both")
-    if kubeconfig:
-        return APIServer(endpoint_of(kubeconfig))
-    if kube_api:
-        return APIServer(Endpoint(kube_api, ca=ca, token=token))
-    return APIServer(in_cluster(os.environ))
+def settings(given: dict[str, Any]) -> Settings:
+    """What the server is to do; options that do not go together are refused."""
+    certificate, key = given["tls_cert"], given["tls_key"]
+    if (certificate is None) != (key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    if (url := given["public_url"]) and (urlsplit(url).scheme != "https" or not urlsplit(url).hostname):
+        raise click.UsageError(f"--public-url {url!r}: write it as https://HOST[/PATH]; relying parties take no other")
+    names = set(Settings.__struct_fields__)
+    return Settings(
+        **{name: value for name, value in given.items() if name in names - {"host", "trusted", "pending_max_age"}},
+        host=given["host"] or None,
+        certificate=(certificate, key) if certificate else None,
+        tls_minimum=TLS_VERSIONS[given["tls_min_version"]],
+        timing=timing(given),
+        pending_max_age=int(given["pending_max_age"]),
+        trusted=tuple(_network(text) for text in given["trusted"]),
+    )
+
+
+def timing(given: dict[str, Any]) -> Timing:
+    """How long keys live."""
+    return Timing(given["max_token_lifetime"], given["clock_skew"], given["max_age"], given["retain"])
+
+
+def sources(given: dict[str, Any]) -> dict[str, Source]:
+    """A source for each path: one at the root, or one a cluster."""
+    if not given["clusters"]:
+        return {"": source(given)}
+    if named := [
+        option for option in ("kubeconfig", "kube_api", "key_file", "source_issuer", "issuer") if given[option]
+    ]:
+        raise click.UsageError(f"--cluster and --{named[0].replace('_', '-')} do not go together")
+    found = {}
+    for text in given["clusters"]:
+        match = CLUSTER.fullmatch(text)
+        if not match or match[1] in found:
+            raise click.UsageError(f"--cluster {text!r}: write NAME=SOURCE, each name once, of a-z, 0-9, '-' and '.'")
+        found[match[1]] = _issuer(match[3], given) if match[3].startswith("https://") else _kubeconfig(Path(match[3]))
+    return found
+
+
+def source(given: dict[str, Any]) -> Source:
+    """The one source that the options name; without any it is the cluster that we run in."""
+    from oidc.sources.apiserver import APIServer, Endpoint, in_cluster
+    from oidc.sources.several import Several
+
+    kinds = [kind for kind in ("kubeconfig", "kube_api", "key_file", "source_issuer") if given[kind]]
+    if len(kinds) > 1:
+        names = " and ".join(f"--{kind.replace('_', '-')}" for kind in kinds)
+        raise click.UsageError(f"{names} do not go together; one kind of source, please")
+    if given["key_file"]:
+        return _files(given)
+    if given["source_issuer"]:
+        return _issuer(given["source_issuer"], given)
+    ca, token = given["kube_ca_file"], given["kube_token_file"]
+    servers: list[Source] = [_kubeconfig(path) for path in given["kubeconfig"]]
+    servers += [APIServer(Endpoint(url, ca=ca, token=token)) for url in given["kube_api"]]
+    if not servers:
+        return APIServer(in_cluster(os.environ))
+    return servers[0] if len(servers) == 1 else Several(tuple(servers), shared=bool(given.get("shared_issuer")))
+
+
+def _files(given: dict[str, Any]) -> Source:
+    from oidc.discovery import check_issuer
+    from oidc.errors import DocumentError
+    from oidc.sources.files import KeyFiles
+
+    if not given["issuer"]:
+        raise click.UsageError("--key-file needs --issuer: the files do not say whose keys they hold")
+    try:
+        check_issuer(given["issuer"], "--issuer")
+    except DocumentError as problem:
+        raise click.UsageError(str(problem)) from None
+    return KeyFiles(given["key_file"], given["issuer"])
+
+
+def _issuer(url: str, given: dict[str, Any]) -> Source:
+    from oidc.sources.issuer import Issuer
+
+    return Issuer(url, given["source_ca_file"])
+
+
+def _kubeconfig(path: Path) -> Source:
+    from oidc.sources.apiserver import APIServer
+    from oidc.sources.kubeconfig import endpoint_of  # PyYAML, for those who need it
+
+    return APIServer(endpoint_of(path))
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError as problem:
+        raise click.UsageError(f"--trusted-proxy {text!r}: {problem}; write it as 10.0.0.0/8") from None

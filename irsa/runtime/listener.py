@@ -1,13 +1,15 @@
 """An aiohttp application on a port, with the limits that every server here keeps."""
 
+import asyncio
 import ssl
-from typing import Final
+from typing import Any, Final, cast
 
-from aiohttp import web
+from aiohttp import web, web_runner
 
 # The API server drops idle webhook connections after 90 s and pools keep them; we must not be first.
 KEEPALIVE_SECONDS: Final = 120.0
 LINE_LIMIT: Final = 8190  # bytes of request line, and of one header
+HANDSHAKE_SECONDS: Final = 10.0
 
 
 async def listen(
@@ -17,9 +19,13 @@ async def listen(
     host: str | None = None,
     context: ssl.SSLContext | None = None,
     line_limit: int = LINE_LIMIT,
+    keepalive: float = KEEPALIVE_SECONDS,
+    connections: int | None = None,
     drain_seconds: float = 10.0,
 ) -> tuple[web.AppRunner, int]:
     """Serve `app`; `port` 0 takes a free one. Returns the runner (its `cleanup` drains and closes) and the port.
+
+    Beyond `connections` at once a new one is closed without a word, so that those which are open go on.
 
     Raises:
         OSError: the port is taken or not allowed.
@@ -27,7 +33,7 @@ async def listen(
     runner = web.AppRunner(
         app,
         access_log=None,
-        keepalive_timeout=KEEPALIVE_SECONDS,
+        keepalive_timeout=keepalive,
         max_line_size=line_limit,
         max_field_size=line_limit,
         shutdown_timeout=drain_seconds,
@@ -35,8 +41,49 @@ async def listen(
     )
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, ssl_context=context, reuse_address=True).start()
+        await _Site(runner, host, port, ssl_context=context, connections=connections).start()
     except OSError:
         await runner.cleanup()
         raise
     return runner, int(runner.addresses[0][1])
+
+
+class _Site(web.TCPSite):
+    """What `TCPSite` does not know: how many connections, and how long a handshake may take."""
+
+    __slots__ = ("_connections",)
+
+    def __init__(
+        self,
+        runner: web.AppRunner,
+        host: str | None,
+        port: int,
+        *,
+        ssl_context: ssl.SSLContext | None,
+        connections: int | None,
+    ) -> None:
+        super().__init__(runner, host, port, ssl_context=ssl_context, reuse_address=True)
+        self._connections = connections
+
+    async def start(self) -> None:
+        await web_runner.BaseSite.start(self)
+        self._server = await asyncio.get_running_loop().create_server(
+            self._protocol,
+            self._host,
+            self._port,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+            reuse_address=True,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS if self._ssl_context else None,
+        )
+
+    def _protocol(self) -> asyncio.BaseProtocol:
+        server = cast("Any", self._runner.server)
+        if self._connections is not None and len(server.connections) >= self._connections:
+            return _Refused()
+        return cast("asyncio.BaseProtocol", server())
+
+
+class _Refused(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()

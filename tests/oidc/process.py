@@ -98,7 +98,7 @@ async def started(*options: str, python: tuple[str, ...] = (), **environment: st
     """`irsa oidc` on free ports; it is ended by SIGTERM and must then exit with 0."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, *python, "-m", "irsa", "oidc",
-        "--port=0", "--metrics-port=0", "--bind-address=127.0.0.1", "--lame-duck=0s", *options,
+        "--port=0", "--metrics-port=0", "--host=127.0.0.1", "--lame-duck=0s", *options,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
         limit=1 << 20,

@@ -9,7 +9,8 @@ import pytest
 import trustme
 
 from oidc.errors import SourceError
-from oidc.publisher import REFUSED, Publisher
+from oidc.gauges import REFUSED
+from oidc.publisher import Publisher
 from oidc.sources.apiserver import APIServer, Endpoint
 from tests.oidc.keys import jwk, private_jwk
 from tests.oidc.upstream import running

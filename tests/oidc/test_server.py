@@ -12,7 +12,7 @@ from aiohttp import ClientSession
 from irsa.runtime.listener import listen
 from oidc import jwks
 from oidc.publisher import Publisher
-from oidc.server import application
+from oidc.server import Limits, application
 from oidc.sources import Observation
 from tests.oidc.keys import jwk
 from tests.oidc.process import Client
@@ -36,7 +36,7 @@ class Fixed:
 async def answers() -> AsyncIterator[Client]:
     publisher = Publisher(Fixed(), clock=lambda: NOW)
     await publisher.poll()
-    runner, port = await listen(application({"": publisher}, max_age=3600, tls=False), port=0, host="127.0.0.1")
+    runner, port = await listen(application({"": publisher}, Limits(), tls=False), port=0, host="127.0.0.1")
     async with ClientSession() as session:
         yield Client(session, port, "http")
     await runner.cleanup()
