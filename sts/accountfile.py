@@ -138,8 +138,31 @@ class ManagedPolicy(_Shape, frozen=True):
     update_date: Any = None
 
 
+class DeviceUser(_Shape, frozen=True):
+    """Whose device it is; IAM prints the whole user."""
+
+    user_name: str
+    path: str = "/"
+    user_id: str = ""
+    arn: str = ""
+    create_date: Any = None
+    password_last_used: Any = None
+    tags: tuple[Tag, ...] = ()
+
+
+class VirtualMFADevice(_Shape, frozen=True):
+    """As `create-virtual-mfa-device` and `list-virtual-mfa-devices` print it; only the former knows the seed."""
+
+    serial_number: str
+    base32_string_seed: str = msgspec.field(name="Base32StringSeed")
+    user: DeviceUser
+    enable_date: Any = None
+    qr_code_png: Any = msgspec.field(name="QRCodePNG", default=None)
+    tags: tuple[Tag, ...] = ()
+
+
 class AccessKeyEntry(_Shape, frozen=True):
-    """A user's long-lived key; no export has its secret."""
+    """A long-lived key of a user, or of `<root_account>`; no export has its secret."""
 
     user_name: str
     access_key_id: str
@@ -161,6 +184,7 @@ class Account(_Shape, frozen=True):
     group_detail_list: tuple[GroupDetail, ...] = ()
     policies: tuple[ManagedPolicy, ...] = ()
     access_keys: tuple[AccessKeyEntry, ...] = ()
+    virtual_mfa_devices: tuple[VirtualMFADevice, ...] = msgspec.field(name="VirtualMFADevices", default=())
     is_truncated: bool = False
     marker: str | None = None
 

@@ -9,6 +9,7 @@ from typing import Self
 
 import msgspec
 
+from sts.mfa import Device
 from sts.policy import Permissions, Policy
 
 
@@ -71,12 +72,19 @@ class User(msgspec.Struct, frozen=True):
     tags: Mapping[str, str] = {}
 
 
+class Root(msgspec.Struct, frozen=True):
+    """The owner of an account, whom no policy limits and no role takes."""
+
+    account: str
+    arn: str
+
+
 class AccessKey(msgspec.Struct, frozen=True):
-    """A long-lived access key of a user."""
+    """A long-lived access key."""
 
     access_key_id: str
     secret: str
-    user: User
+    owner: User | Root
 
 
 class Accounts(msgspec.Struct, frozen=True):
@@ -87,6 +95,8 @@ class Accounts(msgspec.Struct, frozen=True):
         roles: ARN -> role.
         users: ARN -> user.
         access_keys: access key id -> key.
+        managed: (account, ARN) -> managed policy.
+        devices: serial number -> MFA device.
     """
 
     ids: frozenset[str]
@@ -94,6 +104,12 @@ class Accounts(msgspec.Struct, frozen=True):
     roles: Mapping[str, Role]
     users: Mapping[str, User]
     access_keys: Mapping[str, AccessKey]
+    managed: Mapping[tuple[str, str], Policy] = {}
+    devices: Mapping[str, Device] = {}
+
+    def managed_policy(self, account: str, arn: str) -> Policy | None:
+        """A managed policy that `account` can attach."""
+        return self.managed.get((account, arn))
 
     @classmethod
     def none(cls) -> Self:

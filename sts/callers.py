@@ -5,12 +5,13 @@ user may do is read from the account file at each request, so a changed policy h
 has another unique id, and the old one's sessions end.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sts import refusals, sigv4
-from sts.accounts import Accounts
+from sts import refusals, scope, sigv4
+from sts.accounts import Accounts, Role, Root, User
 from sts.credentials import SealBroken, SealingKeys, Session
-from sts.policy import Permissions, Principal
+from sts.policy import Permissions, Principal, PrincipalKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,16 @@ class Caller:
 
     Attributes:
         user_id: what `GetCallerIdentity` shows as UserId.
-        session: None for a user's long-lived key.
+        tags: of the role or user, and over them those of the session.
+        user_name: empty for a role.
+        session: None for a long-lived key.
     """
 
     principal: Principal
     user_id: str
     permissions: Permissions
+    tags: Mapping[str, str]
+    user_name: str = ""
     session: Session | None = None
 
     @property
@@ -36,6 +41,21 @@ class Caller:
     def account(self) -> str:
         """The twelve digits."""
         return self.principal.account
+
+    @property
+    def is_role(self) -> bool:
+        """Whether a role's session called, so that assuming another role is chaining."""
+        return self.principal.kind is PrincipalKind.ROLE_SESSION
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the account's owner called."""
+        return self.principal.kind is PrincipalKind.ROOT
+
+    @property
+    def scope(self) -> scope.Scope:
+        """What limits and marks the session."""
+        return scope.unpack(self.session.scope) if self.session else scope.NOTHING
 
 
 def authenticate(
@@ -63,17 +83,42 @@ def _known(signature: sigv4.Signature, accounts: Accounts, sealing: SealingKeys,
             raise refusals.unknown_credentials(f"session token: {problem}") from problem
         if session.expires <= now:
             raise refusals.session_over(f"the session ended {int(now - session.expires)} s ago")
-        return _session(session, accounts), session.secret
+        return _holder(session, accounts), session.secret
     key = accounts.access_keys.get(signature.access_key_id)
     if key is None:
         raise refusals.unknown_credentials(f"no access key {signature.access_key_id[:32]!r}, and no session token came")
-    user = key.user
-    return Caller(Principal.user(user.arn, user.unique_id), user.unique_id, user.permissions), key.secret
+    return _owner(key.owner), key.secret
 
 
-def _session(session: Session, accounts: Accounts) -> Caller:
-    role = accounts.roles.get(session.principal)
-    if role is None or role.unique_id != session.principal_id:
-        raise refusals.unknown_credentials(f"the session's role {session.principal} is no more")
-    principal = Principal.role_session(role.arn, role.session_arn(session.name), role.unique_id)
-    return Caller(principal, f"{role.unique_id}:{session.name}", role.permissions, session)
+def _holder(session: Session, accounts: Accounts) -> Caller:
+    """Who holds a session, as the account file has its role or user now."""
+    if session.name:
+        role = accounts.roles.get(session.principal)
+        if role is not None and role.unique_id == session.principal_id:
+            return _role(role, session, accounts)
+    elif (user := accounts.users.get(session.principal)) is not None and user.unique_id == session.principal_id:
+        return _owner(user, session)
+    elif session.principal_id == session.account and session.account in accounts.ids:
+        return _owner(Root(session.account, session.principal), session)
+    raise refusals.unknown_credentials(f"the session's {session.principal} is no more")
+
+
+def _role(role: Role, session: Session, accounts: Accounts) -> Caller:
+    own, passed = role.permissions, scope.unpack(session.scope)
+    limits = scope.policies(passed, accounts, role.account)
+    return Caller(
+        principal=Principal.role_session(role.arn, role.session_arn(session.name), role.unique_id),
+        user_id=f"{role.unique_id}:{session.name}",
+        permissions=own if limits is None else Permissions(own.identity, own.boundary, limits),
+        tags={**role.tags, **passed.tags} if passed.tags else role.tags,
+        session=session,
+    )
+
+
+def _owner(owner: User | Root, session: Session | None = None) -> Caller:
+    if isinstance(owner, Root):
+        return Caller(
+            Principal.root(owner.account, owner.arn.split(":", 2)[1]), owner.account, Permissions(), {}, "", session
+        )
+    principal = Principal.user(owner.arn, owner.unique_id)
+    return Caller(principal, owner.unique_id, owner.permissions, owner.tags, owner.name, session)

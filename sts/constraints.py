@@ -4,6 +4,7 @@ Lengths count characters. `\w` is ASCII only. Every broken constraint is reporte
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,17 +32,31 @@ class Shape:
             found.append(_problem(name, shown, f"Member must have length greater than or equal to {self.shortest}"))
         if self.longest and len(value) > self.longest:
             found.append(_problem(name, shown, f"Member must have length less than or equal to {self.longest}"))
-        if self.pattern and not re.fullmatch(_regex(self.pattern), value, re.ASCII):
+        if self.pattern and not self._matches(value):
             found.append(_problem(name, shown, f"Member must satisfy regular expression pattern: {self.pattern}"))
         return found
 
+    def _matches(self, value: str) -> bool:
+        if self.pattern.startswith(_TAG_CHARACTERS):
+            # Letters, separators and numbers of any alphabet, which Python's patterns have no class for.
+            return all(unicodedata.category(each)[0] in "LZN" or each in "_.:/=+-@" for each in value)
+        return bool(re.fullmatch(_regex(self.pattern), value, re.ASCII))
 
-ROLE_ARN: Final = Shape(
-    20, 2048, r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+", required=True
-)
+
+_TAG_CHARACTERS: Final = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
+_PRINTABLE: Final = r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+"
+ROLE_ARN: Final = Shape(20, 2048, _PRINTABLE, required=True)
 SESSION_NAME: Final = Shape(2, 64, r"[\w+=,.@-]*", required=True)
 WEB_IDENTITY_TOKEN: Final = Shape(4, 20_000, required=True, secret=True)
 PROVIDER_ID: Final = Shape(4, 2048)
+SOURCE_IDENTITY: Final = Shape(2, 64, r"[\w+=,.@-]*")
+EXTERNAL_ID: Final = Shape(2, 1224, r"[\w+=,.@:\/-]*")
+SERIAL_NUMBER: Final = Shape(9, 256, r"[\w+=/:,.@-]*")
+TOKEN_CODE: Final = Shape(6, 6, r"[\d]*", secret=True)
+ACCESS_KEY_ID: Final = Shape(16, 128, r"[\w]*", required=True)
+POLICY_ARN: Final = Shape(20, 2048, _PRINTABLE, required=True)
+TAG_KEY: Final = Shape(1, 128, f"{_TAG_CHARACTERS}+", required=True)
+TAG_VALUE: Final = Shape(0, 256, f"{_TAG_CHARACTERS}*", required=True)
 POLICY: Final = Shape(1, 2048, r"[\u0009\u000A\u000D\u0020-\u00FF]+")
 
 

@@ -8,7 +8,7 @@ that belongs to another access key, does not open.
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -37,6 +37,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
         issued: seconds since the epoch.
         expires: seconds since the epoch.
         provider: the identity provider's ARN, where a web identity began it.
+        scope: session policies and tags, packed by `sts.scope`.
+        mfa: whether a code of an MFA device was given for a user's session.
     """
 
     access_key_id: str
@@ -48,12 +50,9 @@ class Session(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     issued: int
     expires: int
     provider: str = ""
-    tags: Mapping[str, str] = {}
-    transitive: tuple[str, ...] = ()
     source_identity: str = ""
-    policy: str = ""
-    policy_arns: tuple[str, ...] = ()
-    mfa_at: int = 0
+    scope: bytes = b""
+    mfa: bool = False
 
 
 class SealBroken(ValueError):  # noqa: N818 -- a state of the token

@@ -15,9 +15,9 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from yarl import URL
 
-from sts import authorization, refusals
-from sts.actions.answer import timestamp
+from sts import authorization, circumstances, refusals
 from sts.callers import Caller
+from sts.circumstances import Context
 from sts.policy import authorize, request
 from sts.sigv4 import HttpRequest
 from sts.wire import text
@@ -59,7 +59,7 @@ class Gateway:
         self._upstream = upstream.rstrip("/")
         self._session = session
 
-    def decide(self, asked: HttpRequest, caller: Caller, now: float) -> authorization.Needed:
+    def decide(self, asked: HttpRequest, caller: Caller, surroundings: Context) -> authorization.Needed:
         """The permission that `caller` has for this request.
 
         Raises:
@@ -71,7 +71,7 @@ class Gateway:
                 "NotImplemented", 501, "A header you provided implies functionality that is not implemented",
                 f"{asked.method} {asked.path[:256]} is no operation that this gateway forwards",
             )  # fmt: skip
-        context = {"aws:CurrentTime": timestamp(now), "aws:EpochTime": str(int(now))}
+        context = {**surroundings, **circumstances.of_caller(caller)}
         decision = authorize(request(needed.action, needed.resource, caller.principal, context), caller.permissions)
         if not decision.allowed:
             cause = "with an explicit deny in an identity-based policy" if decision.explicit_deny else (

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from sts import accountfile as shape
-from sts import identifiers
-from sts.accounts import AccessKey, Accounts, Local, Provider, Role, User
+from sts import identifiers, mfa
+from sts.accounts import AccessKey, Accounts, Local, Provider, Role, Root, User
 from sts.documents import AccountFileError, Document, Path, parsed
+from sts.mfa import Device
 from sts.policy import Kind, Permissions, Policy, PolicyError, parse
 
 SIZE_LIMIT: Final = 64 * 1024 * 1024  # bytes; ten thousand roles take some fifteen million
@@ -25,6 +26,7 @@ _KEY_ID: Final = re.compile(r"\w{16,128}", re.ASCII)
 _CLIENT_IDS: Final = 100
 _PROVIDERS: Final = 100  # for each account, as IAM's quota
 _DURATIONS: Final = range(3600, 43201)
+ROOT: Final = "<root_account>"  # as IAM's credential report names the root user
 
 
 def load(content: bytes) -> Accounts:
@@ -57,12 +59,16 @@ class _Reader:
         self._users: dict[str, User] = {}
         self._keys: dict[str, AccessKey] = {}
         self._ids: dict[str, str] = {}
+        self._managed: dict[tuple[str, str], Policy] = {}
+        self._devices: dict[str, Device] = {}
 
     def accounts(self, file: shape.AccountFile) -> Accounts:
         """The whole file."""
         for index, account in enumerate(file.accounts):
             self._account(account, ("Accounts", index))
-        return Accounts(frozenset(self._ids), self._providers, self._roles, self._users, self._keys)
+        return Accounts(
+            frozenset(self._ids), self._providers, self._roles, self._users, self._keys, self._managed, self._devices
+        )
 
     def _account(self, account: shape.Account, path: Path) -> None:
         if not _ACCOUNT_ID.fullmatch(account.account_id):
@@ -79,6 +85,9 @@ class _Reader:
             self._once(self._users, user.arn, user, place)
         for key, place in entry.access_keys():
             self._once(self._keys, key.access_key_id, key, place)
+        for device, place in entry.devices():
+            self._once(self._devices, device.serial_number, device, place)
+        self._managed.update({(account.account_id, arn): policy for arn, policy in entry.managed.items()})
 
     def _once(self, found: dict[Any, Any], key: object, value: object, path: Path) -> None:
         if key in found:
@@ -97,7 +106,7 @@ class _AccountReader:
         self._account = account
         self._path = path
         self._arn = f"arn:{account.partition}:iam::{account.account_id}"
-        self._managed = dict(self._managed_policies())
+        self.managed = dict(self._managed_policies())
         self._group_policies = {
             group.group_name: self._policies(f"group {group.group_name}", group, group.group_policy_list, place)
             for group, place in self._each("GroupDetailList")
@@ -177,8 +186,7 @@ class _AccountReader:
     def access_keys(self) -> Iterator[tuple[AccessKey, Path]]:
         """Each active access key; call it after `users`."""
         for entry, path in self._each("AccessKeys"):
-            if entry.user_name not in self._users:
-                raise self._error((*path, "UserName"), f"no user {entry.user_name!r} in UserDetailList")
+            owner = self._owner(entry.user_name, (*path, "UserName"))
             if not _KEY_ID.fullmatch(entry.access_key_id) or entry.access_key_id.startswith(identifiers.SESSION_KEY):
                 raise self._error(
                     (*path, "AccessKeyId"), "has to be 16 to 128 letters and digits, not beginning with ASIA"
@@ -188,7 +196,24 @@ class _AccountReader:
             if not entry.secret_access_key:
                 raise self._error((*path, "SecretAccessKey"), "is empty")
             if entry.status == "Active":
-                yield AccessKey(entry.access_key_id, entry.secret_access_key, self._users[entry.user_name]), path
+                yield AccessKey(entry.access_key_id, entry.secret_access_key, owner), path
+
+    def devices(self) -> Iterator[tuple[Device, Path]]:
+        """Each virtual MFA device; call it after `users`."""
+        for entry, path in self._each("VirtualMFADevices"):
+            owner = self._owner(entry.user.user_name, (*path, "User", "UserName"))
+            try:
+                seed = mfa.seed(entry.base32_string_seed)
+            except ValueError as problem:
+                raise self._error((*path, "Base32StringSeed"), "has to be base32 of 16 bytes or more") from problem
+            yield Device(entry.serial_number, owner.arn, seed), path
+
+    def _owner(self, name: str, path: Path) -> User | Root:
+        if name == ROOT:
+            return Root(self._account.account_id, f"{self._arn}:root")
+        if name not in self._users:
+            raise self._error(path, f"no user {name!r} in UserDetailList")
+        return self._users[name]
 
     def _each(self, member: str) -> Iterator[tuple[Any, Path]]:
         for index, entry in enumerate(getattr(self._account, _MEMBERS[member])):
@@ -239,9 +264,9 @@ class _AccountReader:
         )
 
     def _attached(self, arn: str, path: Path) -> Policy:
-        if arn not in self._managed:
+        if arn not in self.managed:
             raise self._error(path, f"no policy {arn!r} in this account's Policies")
-        return self._managed[arn]
+        return self.managed[arn]
 
     def _managed_policies(self) -> Iterator[tuple[str, Policy]]:
         for entry, path in self._each("Policies"):
@@ -279,6 +304,7 @@ _MEMBERS: Final = {
     "GroupDetailList": "group_detail_list",
     "Policies": "policies",
     "AccessKeys": "access_keys",
+    "VirtualMFADevices": "virtual_mfa_devices",
 }
 
 

@@ -93,9 +93,9 @@ def token_expired(message: str) -> Refused:
     return Refused("ExpiredTokenException", 400, message)
 
 
-def web_identity_denied(reason: str) -> Refused:
+def web_identity_denied(reason: str, action: str = "sts:AssumeRoleWithWebIdentity") -> Refused:
     """The role does not exist, or its trust policy does not allow it: one text for both."""
-    return Refused("AccessDenied", 403, "Not authorized to perform sts:AssumeRoleWithWebIdentity", reason)
+    return Refused("AccessDenied", 403, f"Not authorized to perform {action}", reason)
 
 
 def denied(caller: str, action: str, resource: str, reason: str) -> Refused:
@@ -103,6 +103,31 @@ def denied(caller: str, action: str, resource: str, reason: str) -> Refused:
     return Refused(
         "AccessDenied", 403, f"User: {caller} is not authorized to perform: {action} on resource: {resource}", reason
     )
+
+
+def invalid_parameter(message: str) -> Refused:
+    """Parameters that are well-formed and do not go together."""
+    return Refused("InvalidParameterValue", 400, message)
+
+
+def malformed_policy(message: str) -> Refused:
+    """A session policy that is none."""
+    return Refused("MalformedPolicyDocument", 400, message)
+
+
+def packed_too_large(message: str) -> Refused:
+    """Session policies and tags take more room than there is."""
+    return Refused("PackedPolicyTooLarge", 400, message)
+
+
+def mfa_failed(message: str, reason: str) -> Refused:
+    """The MFA device or its code."""
+    return Refused("AccessDenied", 403, f"MultiFactorAuthentication failed, {message}", reason)
+
+
+def session_credentials(action: str) -> Refused:
+    """An action for long-lived credentials only."""
+    return Refused("AccessDenied", 403, f"Cannot call {action} with session credentials")
 
 
 def unauthenticated() -> Refused:

@@ -17,13 +17,17 @@ from aiohttp import web
 from prometheus_client import Counter, Histogram
 
 from irsa.runtime.logs import Log
-from sts import gateway, refusals, sigv4, wire
+from sts import circumstances, gateway, refusals, sigv4, wire
 from sts.actions import web_identity
-from sts.actions.answer import Answer, Mint
+from sts.actions.access_key_info import access_key_info
+from sts.actions.answer import Answer, Call
+from sts.actions.assume_role import assume_role
 from sts.actions.caller_identity import caller_identity
+from sts.actions.session_token import session_token
 from sts.callers import Caller, authenticate
 from sts.issuers import Issuers
-from sts.state import Moment, State
+from sts.mfa import Spent
+from sts.state import State
 
 log: Final = Log("sts")
 
@@ -37,7 +41,17 @@ SECONDS: Final = Histogram(
 )  # fmt: skip
 
 # Actions that need a signature; their name is checked before the signature is, as AWS does.
-SIGNED: Final[Mapping[str, Callable[[Caller], Answer]]] = {"GetCallerIdentity": caller_identity}
+SIGNED: Final[Mapping[str, Callable[[Call, Caller], Answer]]] = {
+    "AssumeRole": assume_role,
+    "GetAccessKeyInfo": access_key_info,
+    "GetCallerIdentity": caller_identity,
+    "GetSessionToken": session_token,
+}
+# AWS has these; a clear word is better than an unknown action.
+NOT_PROVIDED: Final = frozenset({
+    "AssumeRoleWithSAML", "AssumeRoot", "DecodeAuthorizationMessage", "GetDelegatedAccessToken", "GetFederationToken",
+    "GetWebIdentityToken",
+})  # fmt: skip
 UNSIGNED: Final = "AssumeRoleWithWebIdentity"
 ACTIONS: Final = frozenset({UNSIGNED, *SIGNED})
 _LABELS: Final = ACTIONS | {"ListBuckets"}
@@ -80,6 +94,7 @@ class Server:
         self._issuers = issuers
         self._s3 = s3
         self._clock = clock
+        self._spent = Spent()
 
     def application(self) -> web.Application:
         """For a listener."""
@@ -89,7 +104,9 @@ class Server:
 
     async def _handle(self, incoming: web.Request) -> web.Response:
         headers = [(name.lower(), value) for name, value in incoming.headers.items()]
-        asked = sigv4.HttpRequest(incoming.method, incoming.raw_path, headers)
+        asked = sigv4.HttpRequest(
+            incoming.method, incoming.raw_path, headers, source=incoming.remote or "", secure=incoming.secure
+        )
         s3 = is_s3(asked)
         decision = Decision("s3" if s3 else "sts")
         try:
@@ -110,10 +127,14 @@ class Server:
         decision.action = given.get("Action", "")
         if not decision.action:
             raise refusals.missing_action()
+        if decision.action in NOT_PROVIDED:
+            raise refusals.Refused("NotImplemented", 501, f"{decision.action} is not provided by this STS.")
         if decision.action not in ACTIONS or given.get("Version") != wire.VERSION:
             raise refusals.unknown_action(decision.action, given.get("Version", ""))
         answer = await (
-            self._web_identity(given, decision) if decision.action == UNSIGNED else self._signed(asked, decision)
+            self._web_identity(given, asked, decision)
+            if decision.action == UNSIGNED
+            else self._signed(given, asked, decision)
         )
         decision.facts.update(answer.log)
         decision.close("ok")
@@ -122,18 +143,21 @@ class Server:
             headers={"x-amzn-RequestId": decision.request_id, "Content-Type": "text/xml"},
         )
 
-    async def _web_identity(self, given: wire.Parameters, decision: Decision) -> Answer:
-        state = self._state.now()
+    async def _web_identity(self, given: wire.Parameters, asked: sigv4.HttpRequest, decision: Decision) -> Answer:
         decision.facts.update(role=given.get("RoleArn", "")[:2048], session=given.get("RoleSessionName", "")[:64])
-        call = web_identity.ask(given, state.accounts)
+        question = web_identity.ask(given, self._state.now().accounts)
         # Not verified yet, and said to be so where the decision falls before the signature's.
-        decision.facts.update(issuer=call.token.issuer, kid=call.token.kid[:128], **web_identity.told(call.token))
-        keys = await self._issuers.keys(call.provider, call.token.kid)
-        return web_identity.assume(call, keys, state.accounts, self._mint(state))
+        decision.facts.update(
+            issuer=question.token.issuer, kid=question.token.kid[:128], **web_identity.told(question.token)
+        )
+        keys = await self._issuers.keys(question.provider, question.token.kid)
+        return web_identity.assume(question, keys, self._call(given, asked))
 
-    async def _signed(self, asked: sigv4.HttpRequest, decision: Decision) -> Answer:
+    async def _signed(self, given: wire.Parameters, asked: sigv4.HttpRequest, decision: Decision) -> Answer:
         caller = self._caller(asked, decision)
-        return SIGNED[decision.action](caller)
+        if "RoleArn" in given:
+            decision.facts.update(role=given["RoleArn"][:2048], session=given.get("RoleSessionName", "")[:64])
+        return SIGNED[decision.action](self._call(given, asked), caller)
 
     async def _s3_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> web.Response:
         if self._s3 is None:
@@ -142,7 +166,7 @@ class Server:
             )
         caller = self._caller(asked, decision)
         decision.facts["request"] = f"{asked.method} {asked.path[:1024]}"
-        needed = self._s3.decide(asked, caller, self._clock())
+        needed = self._s3.decide(asked, caller, circumstances.surroundings(asked, self._clock()))
         decision.action = needed.operation
         forwarded = await self._s3.forward(asked, caller)
         decision.facts["status"] = forwarded.status
@@ -160,8 +184,11 @@ class Server:
         decision.facts["caller"] = caller.arn
         return caller
 
-    def _mint(self, state: Moment) -> Mint:
-        return Mint(state.sealing, self._clock(), os.urandom)
+    def _call(self, given: wire.Parameters, asked: sigv4.HttpRequest) -> Call:
+        state, now = self._state.now(), self._clock()
+        return Call(
+            given, state.accounts, state.sealing, circumstances.surroundings(asked, now), now, os.urandom, self._spent
+        )
 
 
 def is_s3(asked: sigv4.HttpRequest) -> bool:

@@ -39,12 +39,16 @@ class HttpRequest:
         target: the raw request target, path and query.
         headers: lower-case name and value, in the order on the wire.
         body: whole.
+        source: the client's address, empty where unknown.
+        secure: whether it came by TLS.
     """
 
     method: str
     target: str
     headers: Sequence[tuple[str, str]]
     body: bytes = b""
+    source: str = ""
+    secure: bool = False
 
     @property
     def path(self) -> str:

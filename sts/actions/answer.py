@@ -1,11 +1,13 @@
-"""What an action gives back, and what is common to those that give credentials."""
+"""What an action is given and what it gives back, and what is common to those that give credentials."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
+from sts.accounts import Accounts, Role
+from sts.circumstances import Context, timestamp
 from sts.credentials import Entropy, SealingKeys, Session, fresh_pair
-from sts.wire import Content
+from sts.mfa import Spent
+from sts.wire import Content, Parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +24,37 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class Mint:
-    """What makes credentials: the keys that seal, the time and the randomness."""
+class Call:
+    """A call and the world that it is decided in.
 
+    Attributes:
+        surroundings: the condition keys that every request has.
+        now: seconds since the epoch.
+    """
+
+    given: Parameters
+    accounts: Accounts
     sealing: SealingKeys
+    surroundings: Context
     now: float
     entropy: Entropy
+    spent: Spent
+
+    def session(self, *, account: str, principal: str, principal_id: str, name: str, seconds: int) -> Session:
+        """A new session that begins now, with a fresh key pair."""
+        access_key_id, secret = fresh_pair(account, self.entropy)
+        return Session(
+            access_key_id, secret, account, principal, principal_id, name, int(self.now), int(self.now) + seconds
+        )
+
+    def role_session(self, role: Role, name: str, seconds: int) -> Session:
+        """A new session of `role`."""
+        return self.session(
+            account=role.account, principal=role.arn, principal_id=role.unique_id, name=name, seconds=seconds
+        )
 
     def credentials(self, session: Session) -> Content:
-        """The Credentials element of a session."""
+        """The Credentials element."""
         return {
             "AccessKeyId": session.access_key_id,
             "SecretAccessKey": session.secret,
@@ -38,11 +62,12 @@ class Mint:
             "Expiration": timestamp(session.expires),
         }
 
-    def pair(self, account: str) -> tuple[str, str]:
-        """A new access key id and secret of `account`."""
-        return fresh_pair(account, self.entropy)
+
+def assumed_role_user(role: Role, name: str) -> Content:
+    """The AssumedRoleUser element."""
+    return {"AssumedRoleId": f"{role.unique_id}:{name}", "Arn": role.session_arn(name)}
 
 
-def timestamp(seconds: float) -> str:
-    """A time as STS writes it, in whole seconds of UTC."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def issued(session: Session) -> dict[str, object]:
+    """What the log says of new credentials."""
+    return {"access_key_id": session.access_key_id, "expires": timestamp(session.expires)}

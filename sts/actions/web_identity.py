@@ -5,14 +5,17 @@ Two steps, since the issuer's keys have to be fetched between them: `ask` finds 
 missing or its trust policy says no, the client gets one and the same answer; the log has the reason.
 """
 
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from sts import constraints, refusals, token
+import msgspec
+
+from sts import circumstances, constraints, federation, refusals, scope, token
 from sts.accounts import Accounts, Provider, Role
-from sts.actions.answer import Answer, Mint, timestamp
-from sts.credentials import Session
+from sts.actions.answer import Answer, Call, assumed_role_user, issued
+from sts.actions.assume_role import DEFAULT_SECONDS, DURATIONS, ROLE_ARN
+from sts.circumstances import Context
 from sts.jwks import Key
 from sts.policy import Principal, request, trusts
 from sts.wire import Parameters
@@ -23,10 +26,8 @@ _SHAPES: Final = {
     "RoleSessionName": constraints.SESSION_NAME,
     "WebIdentityToken": constraints.WEB_IDENTITY_TOKEN,
     "ProviderId": constraints.PROVIDER_ID,
+    "Policy": constraints.POLICY,
 }
-_DURATIONS: Final = range(900, 43201)
-_DEFAULT_SECONDS: Final = 3600
-_ROLE_ARN: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):role/[\x21-\x7e]+", re.ASCII)
 # Claims that are condition keys for an issuer of one's own; other claims are none.
 _CLAIM_KEYS: Final = ("amr", "email")
 
@@ -40,6 +41,7 @@ class Asked:
     duration: int | None
     token: token.Unverified
     provider: Provider
+    scope: scope.Scope
 
 
 def ask(given: Parameters, accounts: Accounts) -> Asked:
@@ -48,11 +50,11 @@ def ask(given: Parameters, accounts: Accounts) -> Asked:
     Raises:
         Refused: the parameters, the token's form or its issuer.
     """
-    duration = constraints.check(given, _SHAPES, _DURATIONS)
-    role_arn = given["RoleArn"]
-    matched = _ROLE_ARN.fullmatch(role_arn)
+    duration = constraints.check(given, _SHAPES, DURATIONS)
+    passed = scope.asked({name: value for name, value in given.items() if name.startswith("Policy")})
+    matched = ROLE_ARN.fullmatch(given["RoleArn"])
     if not matched:
-        raise refusals.invalid(f"{role_arn} is invalid")
+        raise refusals.invalid(f"{given['RoleArn']} is invalid")
     if "ProviderId" in given:
         raise refusals.Refused(
             "AccessDenied",
@@ -67,44 +69,42 @@ def ask(given: Parameters, accounts: Accounts) -> Asked:
             f"No OpenIDConnect provider found in your account for {issuer}",
             f"account {matched[1]} has no provider {issuer}",
         )
-    return Asked(role_arn, given["RoleSessionName"], duration, unverified, provider)
+    return Asked(given["RoleArn"], given["RoleSessionName"], duration, unverified, provider, passed)
 
 
-def assume(asked: Asked, keys: tuple[Key, ...], accounts: Accounts, mint: Mint) -> Answer:
+def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
     """Decide on the call, with the provider's keys of the token's kid.
 
     Raises:
         Refused: the token, the role, its trust policy or the duration.
     """
-    claims = token.verify(asked.token, keys, asked.provider.client_ids, mint.now)
-    role = _trusting_role(asked, claims, accounts, mint.now)
-    duration = asked.duration or _DEFAULT_SECONDS
-    if duration > role.max_session_duration:
+    claims = token.verify(asked.token, keys, asked.provider.client_ids, call.now)
+    tags, transitive = federation.tags(claims.all)
+    passed = msgspec.structs.replace(asked.scope, tags=tags, transitive=transitive)
+    identity = federation.source_identity(claims.all)
+    role = _trusting_role(asked, claims, call, passed, identity)
+    seconds = asked.duration or DEFAULT_SECONDS
+    if seconds > role.max_session_duration:
         raise refusals.invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-    access_key_id, secret = mint.pair(role.account)
-    session = Session(
-        access_key_id=access_key_id,
-        secret=secret,
-        account=role.account,
-        principal=role.arn,
-        principal_id=role.unique_id,
-        name=asked.session_name,
-        issued=int(mint.now),
-        expires=int(mint.now) + duration,
+    packed, percent = scope.pack(passed)
+    scope.policies(passed, call.accounts, role.account)
+    session = msgspec.structs.replace(
+        call.role_session(role, asked.session_name, seconds),
         provider=asked.provider.arn,
+        source_identity=identity,
+        scope=packed,
     )
     return Answer(
         {
             "SubjectFromWebIdentityToken": claims.subject,
             "Audience": claims.audience,
-            "AssumedRoleUser": {
-                "AssumedRoleId": f"{role.unique_id}:{session.name}",
-                "Arn": role.session_arn(session.name),
-            },
-            "Credentials": mint.credentials(session),
+            "AssumedRoleUser": assumed_role_user(role, session.name),
+            "Credentials": call.credentials(session),
             "Provider": asked.provider.arn,
+            "PackedPolicySize": None if percent is None else str(percent),
+            "SourceIdentity": identity or None,
         },
-        {"access_key_id": access_key_id, "expires": timestamp(session.expires)},
+        issued(session),
     )
 
 
@@ -114,29 +114,45 @@ def told(unverified: token.Unverified) -> dict[str, str]:
     return {name: value[:255] for name, value in named if isinstance(value, str)}
 
 
-def _trusting_role(asked: Asked, claims: token.Claims, accounts: Accounts, now: float) -> Role:
-    role = accounts.roles.get(asked.role_arn)
+def _trusting_role(asked: Asked, claims: token.Claims, call: Call, passed: scope.Scope, identity: str) -> Role:
+    vouched = federation.vouched(claims.all, asked.role_arn)
+    role = call.accounts.roles.get(asked.role_arn)
     if role is None:
         raise refusals.web_identity_denied(f"no role {asked.role_arn}")
-    decision = trusts(
-        role.trust, request(ACTION, role.arn, Principal.web_identity(asked.provider.arn), _context(asked, claims, now))
-    )
-    if not decision.allowed:
-        raise refusals.web_identity_denied(decision.reason)
+    context = {
+        **call.surroundings,
+        **_claimed(asked, claims),
+        **circumstances.of_tags(passed.tags, passed.transitive),
+        "sts:RoleAuthorizedByIdp": "true" if vouched else "false",
+    }
+    if identity:
+        context["sts:SourceIdentity"] = identity
+    principal = Principal.web_identity(asked.provider.arn)
+    for action in _rights(passed, identity):
+        decision = trusts(role.trust, request(action, role.arn, principal, context))
+        if not decision.allowed:
+            raise refusals.web_identity_denied(decision.reason, action)
     return role
 
 
-def _context(asked: Asked, claims: token.Claims, now: float) -> dict[str, str | list[str]]:
-    """The condition keys of the call; absent is what the token does not say."""
+def _rights(passed: scope.Scope, identity: str) -> Iterator[str]:
+    """The rights that the trust policy has to give."""
+    yield ACTION
+    if passed.tags:
+        yield "sts:TagSession"
+    if identity:
+        yield "sts:SetSourceIdentity"
+
+
+def _claimed(asked: Asked, claims: token.Claims) -> Context:
+    """The condition keys that the token and the call bring; absent is what the token does not say."""
     prefix = asked.provider.key_prefix
-    context: dict[str, str | list[str]] = {
+    context: Context = {
         f"{prefix}:sub": claims.subject,
         f"{prefix}:aud": claims.audience,
         "sts:RoleSessionName": asked.session_name,
-        "sts:DurationSeconds": str(asked.duration or _DEFAULT_SECONDS),
+        "sts:DurationSeconds": str(asked.duration or DEFAULT_SECONDS),
         "aws:FederatedProvider": asked.provider.arn,
-        "aws:CurrentTime": timestamp(now),
-        "aws:EpochTime": str(int(now)),
     }
     if claims.original_audience:
         context[f"{prefix}:oaud"] = claims.original_audience

@@ -8,11 +8,17 @@ from moto.server import ThreadedMotoServer
 from tests.sts.world import World, world
 
 
-@pytest.fixture
-def aws() -> Iterator[World]:
-    """Issuer, account file and STS."""
+@pytest.fixture(scope="session")
+def _aws() -> Iterator[World]:
     with world() as started:
         yield started
+
+
+@pytest.fixture
+def aws(_aws: World) -> World:
+    """Issuer, account file and STS, as new."""
+    _aws.reset()
+    return _aws
 
 
 @pytest.fixture(scope="session")
@@ -24,8 +30,14 @@ def s3_upstream() -> Iterator[str]:
     server.stop()
 
 
-@pytest.fixture
-def aws_with_s3(s3_upstream: str) -> Iterator[World]:
-    """The same with the gateway before that server."""
+@pytest.fixture(scope="session")
+def _aws_with_s3(s3_upstream: str) -> Iterator[World]:
     with world(s3_upstream) as started:
         yield started
+
+
+@pytest.fixture
+def aws_with_s3(_aws_with_s3: World) -> World:
+    """The same with the gateway before that server."""
+    _aws_with_s3.reset()
+    return _aws_with_s3

@@ -22,6 +22,7 @@ from sts.accounts import Accounts
 from sts.credentials import SealingKeys
 from sts.gateway import Gateway
 from sts.issuers import Issuers
+from sts.mfa import Spent
 from sts.server import LINE_LIMIT, Server
 from sts.state import State
 
@@ -51,6 +52,10 @@ class Issuer:
     discovery: dict[str, Any] = field(default_factory=dict)
     answer: Any = None  # a handler that takes the place of the JWKS
     asked: list[str] = field(default_factory=list)
+
+    def reset(self) -> None:
+        """As at the beginning."""
+        self.keys, self.discovery, self.answer, self.asked = [jwk(RSA_KEY, "rsa"), jwk(EC_KEY, "ec")], {}, None, []
 
     def token(self, *, key: Any = RSA_KEY, kid: str = "rsa", algorithm: str = "RS256", **claims: Any) -> str:
         """A token as kube-apiserver makes them; a claim of None is left out."""
@@ -94,6 +99,17 @@ class World:
     loop: asyncio.AbstractEventLoop
     accounts: dict[str, Any] = field(default_factory=dict)
     offset: float = 0.0  # seconds that the server's clock is ahead
+    server: Any = None
+    clients: dict[Any, Any] = field(default_factory=dict)
+
+    def reset(self) -> None:
+        """As at the beginning: what a test before this one changed is gone."""
+        self.offset = 0.0
+        self.issuer.reset()
+        self.server._issuers = Issuers()
+        self.server._spent = Spent()
+        self.accounts = account_file(self.issuer.url)
+        self.use(self.accounts)
 
     def use(self, accounts: dict[str, Any]) -> None:
         """Put an account file into service."""
@@ -101,6 +117,12 @@ class World:
 
     def client(self, service: str = "sts", key: tuple[str, ...] = USER_KEY, **options: Any) -> Any:
         """A boto3 client; `key` is id and secret, and a session token for temporary ones."""
+        known = (service, key, *options.items())
+        if known not in self.clients:
+            self.clients[known] = self._client(service, key, **options)
+        return self.clients[known]
+
+    def _client(self, service: str, key: tuple[str, ...], **options: Any) -> Any:
         names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
         return SESSION.client(
             service,
@@ -204,17 +226,16 @@ def world(upstream: str = "") -> Iterator[World]:
         issuer.url = f"http://127.0.0.1:{port}"
         state = State(Accounts.none(), SealingKeys((b"k" * 32,)))
         here = World(issuer, "", state, Path(), loop)
-        here.accounts = account_file(issuer.url)
-        here.use(here.accounts)
 
         async def start() -> tuple[web.AppRunner, int, aiohttp.ClientSession]:
             session = aiohttp.ClientSession(auto_decompress=False)
             s3 = Gateway(upstream, session) if upstream else None
-            server = Server(state, Issuers(), s3, clock=lambda: time.time() + here.offset)
-            return (*await listen(server.application(), port=0, host="127.0.0.1", line_limit=LINE_LIMIT), session)
+            here.server = Server(state, Issuers(), s3, clock=lambda: time.time() + here.offset)
+            return (*await listen(here.server.application(), port=0, host="127.0.0.1", line_limit=LINE_LIMIT), session)
 
         serving, port, session = run(start())
         here.endpoint = f"http://127.0.0.1:{port}"
+        here.reset()
         try:
             yield here
         finally:

@@ -1,0 +1,60 @@
+"""The condition keys that every request has: when, from where, by whom.
+
+Keys that a request does not have are left out, since a missing key and an empty one decide differently.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from sts.callers import Caller
+from sts.sigv4 import HttpRequest
+
+Context: TypeAlias = dict[str, str | list[str]]
+
+
+def timestamp(seconds: float) -> str:
+    """A time as AWS writes it, in whole seconds of UTC."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def surroundings(asked: HttpRequest, now: float) -> Context:
+    """When and from where."""
+    found: Context = {
+        "aws:CurrentTime": timestamp(now),
+        "aws:EpochTime": str(int(now)),
+        "aws:SecureTransport": "true" if asked.secure else "false",
+    }
+    if asked.source:
+        found["aws:SourceIp"] = asked.source
+    if agent := asked.header("user-agent"):
+        found["aws:UserAgent"] = agent
+    return found
+
+
+def of_caller(caller: Caller) -> Context:
+    """By whom; `aws:PrincipalArn` and its like follow from the principal itself."""
+    found: Context = {"aws:userid": caller.user_id}
+    if caller.user_name:
+        found["aws:username"] = caller.user_name
+    found.update({f"aws:PrincipalTag/{key}": value for key, value in caller.tags.items()})
+    session = caller.session
+    if session is not None:
+        # Only temporary credentials have these two; IAM's console revokes sessions by the first.
+        found["aws:TokenIssueTime"] = timestamp(session.issued)
+        found["aws:MultiFactorAuthPresent"] = "true" if session.mfa else "false"
+        if session.source_identity:
+            found["aws:SourceIdentity"] = session.source_identity
+        if session.provider:
+            found["aws:FederatedProvider"] = session.provider
+    return found
+
+
+def of_tags(tags: Mapping[str, str], transitive: tuple[str, ...]) -> Context:
+    """The keys by which a policy judges the tags that a call passes."""
+    found: Context = {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    if tags:
+        found["aws:TagKeys"] = list(tags)
+    if transitive:
+        found["sts:TransitiveTagKeys"] = list(transitive)
+    return found
