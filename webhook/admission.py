@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import msgspec
 from prometheus_client import Counter, Histogram
 
 from irsa.runtime.logs import Log
@@ -19,6 +18,7 @@ from webhook.grants import JITTER, Sources, grant
 from webhook.injection import Settings
 from webhook.lookup import LiveLookup
 from webhook.model import AdmissionRequest, AdmissionReview, Pod
+from webhook.routes import TEXT, Reply
 from webhook.store import ServiceAccounts, Standing
 
 log: Final = Log("webhook.admission")
@@ -33,14 +33,6 @@ SECONDS: Final = Histogram(
 
 METHODS: Final = {"role": "sts_web_identity", "pod-identity": "container_credentials"}
 MESSAGES: Final = {"mutated": "pod mutated", "unchanged": "pod left as it is"}
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """An HTTP answer: a JSON body and its status."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
 
 
 class Admission:
@@ -67,12 +59,14 @@ class Admission:
         self._figures = figures or GoFigures()
 
     def begin(self, body: bytes) -> Reply | Awaitable[Reply]:
-        """The answer to a body, or what will give it."""
+        """The answer to a body, or what will give it; never an exception."""
         started = time.perf_counter()
         try:
             question = review.read(body)
         except review.Malformed as problem:
             return self._refused(problem, started)
+        except Exception as bug:  # noqa: BLE001 -- whatever it is, failurePolicy is to decide
+            return self._bug(bug, started)
         request = question.request
         assert request is not None  # noqa: S101 -- `read` guarantees it
         namespace, name = review.account_of(request)
@@ -97,8 +91,7 @@ class Admission:
             decision = review.decide(request, granted, settings, jitter=random.randrange(JITTER + 1))  # noqa: S311
             reply = Reply(200, review.answer(question, decision))
         except Exception as bug:  # noqa: BLE001 -- whatever it is, it must not become a denial
-            log.error("bug: review not answered, failurePolicy decides", exception=bug, uid=request.uid)
-            return self._finished(Reply(500, b"internal error\n", "text/plain"), "error", "bug", started)
+            return self._bug(bug, started)
         self._count(decision)
         reply = self._finished(reply, decision.result, decision.reason, started)
         _report(request, decision, time.perf_counter() - started)
@@ -107,6 +100,10 @@ class Admission:
     def _refused(self, problem: review.Malformed, started: float) -> Reply:
         log.warning("no AdmissionReview of a pod: HTTP 400", reason=problem.message, uid=problem.uid)
         return self._finished(Reply(400, review.refusal(problem)), "malformed", "malformed", started)
+
+    def _bug(self, bug: Exception, started: float) -> Reply:
+        log.error("bug: review not answered, failurePolicy decides", exception=bug)
+        return self._finished(Reply(500, b"500 Internal Server Error\n", TEXT), "error", "bug", started)
 
     def _count(self, decision: review.Decision) -> None:
         if method := METHODS.get(decision.reason):

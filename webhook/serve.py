@@ -14,13 +14,14 @@ from irsa.runtime import metrics, process, tls
 from irsa.runtime.health import Readiness
 from irsa.runtime.listener import listen
 from irsa.runtime.logs import Log
-from webhook import ciphers, instance, operator, server
+from webhook import ciphers, instance, operator
 from webhook.admission import Admission
 from webhook.annotations import partition_of
 from webhook.certs import Keeper, Names
 from webhook.figures import GoFigures, registered
 from webhook.injection import Settings
 from webhook.kube import Access, Api, ConfigError
+from webhook.listener import Listener
 from webhook.lookup import LiveLookup, Mode
 from webhook.reflector import Item, reflect
 from webhook.secrets import Secrets
@@ -116,6 +117,7 @@ async def serve(config: Config) -> None:
         lookup = LiveLookup(api, config.settings.defaults, config.live_lookup, config.grace)
         sources = CurrentSources(config.settings.defaults, lifetime.readiness)
         admission = Admission(table, lookup, lambda: current, lambda: sources.now, figures)
+        endpoint = Listener(admission.begin, lifetime.readiness)
         serving = _serving(config)
         keeper = Keeper(
             api,
@@ -141,14 +143,9 @@ async def serve(config: Config) -> None:
 
         @contextlib.asynccontextmanager
         async def listener() -> AsyncIterator[None]:
-            endpoint, port = await listen(
-                server.application(admission, lifetime.readiness), port=config.port, context=serving.context
-            )
-            log.info("serving", port=port, metrics_port=config.metrics_port)
-            try:
+            async with endpoint.listen(config.port, serving.context) as port:
+                log.info("serving", port=port, metrics_port=config.metrics_port)
                 yield
-            finally:
-                await endpoint.cleanup()
 
         def take_signals() -> None:
             stack.enter_context(process.signals(lifetime))
