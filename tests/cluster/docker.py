@@ -21,6 +21,7 @@ from tests.cluster.progress import say, step
 from tests.cluster.shell import run
 
 START_SECONDS = 60.0
+KEPT_IMAGES = 4  # of one kind: other working copies of the project use other ones
 CAP_SYS_RESOURCE = 24  # its bit in the capability bounding set
 
 
@@ -44,11 +45,11 @@ class Docker:
         return True
 
     def forget_others(self, reference: str, prefix: str) -> None:
-        """Remove the images whose names begin with `prefix`, but `reference`; one that a container uses stays."""
-        for other in self.run("images", "--format", "{{.Repository}}:{{.Tag}}").split():
-            if other.startswith(prefix) and other != reference:
-                with contextlib.suppress(ClusterError):
-                    self.run("rmi", other)
+        """Remove images whose names begin with `prefix`, but `reference`, the newest others and those in use."""
+        names = self.run("images", "--format", "{{.Repository}}:{{.Tag}}").split()  # the newest comes first
+        for old in [name for name in names if name.startswith(prefix) and name != reference][KEPT_IMAGES:]:
+            with contextlib.suppress(ClusterError):
+                self.run("rmi", old)
 
     @property
     def ours(self) -> bool:

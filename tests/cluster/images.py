@@ -36,8 +36,13 @@ class Flavour:
     repository: str
     dockerfile: str
     requirements: str
-    tag: str  # what a digest is appended to
+    tag: str  # the newest one's; a digest is appended to it for a tag that never moves
     ours: bool  # whether the package irsa itself is in it
+
+    @property
+    def newest(self) -> str:
+        """The reference that manifests written by hand use: whatever was built last."""
+        return f"{self.repository}:{self.tag}"
 
 
 IRSA = Flavour(REPOSITORY, "Dockerfile", "image.txt", "dev", ours=True)
@@ -49,11 +54,12 @@ def ensure(docker: Docker, flavour: Flavour) -> str:
     """The reference of an image in the daemon's store; built where its content has changed."""
     with cache.lock("images"):
         base = base_image(docker)
-        reference = f"{flavour.repository}:{flavour.tag}-{_digest(flavour, base)}"
+        reference = f"{flavour.newest}-{_digest(flavour, base)}"
         if not docker.has_image(reference):
             with step(f"building {reference}"):
                 _build(docker, flavour, base, reference)
-            docker.forget_others(reference, f"{flavour.repository}:{flavour.tag}-")
+                docker.run("tag", reference, flavour.newest)
+            docker.forget_others(reference, f"{flavour.newest}-")
     return reference
 
 
@@ -67,7 +73,7 @@ def in_cluster(cluster: Cluster, flavour: Flavour) -> str:
     reference = ensure(cluster.docker, flavour)
     if reference not in cluster.node("ctr", "--namespace=k8s.io", "images", "list", "--quiet").split():
         with cache.lock(f"load-{cluster.name}"), step(f"loading {reference} into {cluster.name}"):
-            cluster.load(reference)
+            cluster.load(reference, flavour.newest)
     return reference
 
 
@@ -77,7 +83,7 @@ def base_image(docker: Docker) -> str:
         return given
     if docker.has_image(BASE):
         return BASE
-    own = f"irsa/base:{debian.release()}-{cache.digest(' '.join(BASE_PACKAGES))}"
+    own = f"irsa/base:{debian.release()}-{cache.digest(' '.join((*BASE_PACKAGES, *debian.SUPERFLUOUS)))}"
     if docker.has_image(own):
         return own
     try:
