@@ -97,6 +97,9 @@ def parse(request: HttpRequest) -> Signature | None:
         return None
     if len(authorizations) + presigned > 1:
         raise refusals.incomplete_signature("Only one way to sign a request is allowed at a time.")
+    if not request.method.isupper():
+        # The signer writes it in capitals whatever it was, so `get` would have GET's signature.
+        raise refusals.incomplete_signature("The request method has to be in capitals.")
     if not _TARGET.fullmatch(request.target):
         raise refusals.incomplete_signature("The request target has to be percent-encoded.")
     return _from_query(request) if presigned else _from_header(request, authorizations[0])

@@ -1,29 +1,41 @@
 """A whole small world on loopback: an issuer with keys, an account file, the STS, real sockets between them."""
 
 import asyncio
+import base64
+import http.client
 import json
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 import aiohttp
 import boto3
 import jwt
 from aiohttp import web
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from irsa.runtime.listener import listen
 from sts.accounts import Accounts
+from sts.callers import authenticate
 from sts.credentials import SealingKeys
 from sts.gateway import Gateway
 from sts.issuers import Issuers
 from sts.mfa import Spent
+from sts.refusals import Refused
 from sts.server import LINE_LIMIT, Server
+from sts.sigv4 import HttpRequest
 from sts.state import State
 
 ACCOUNT = "111122223333"
@@ -143,6 +155,21 @@ class World:
         }  # fmt: skip
         return dict(self.client().assume_role_with_web_identity(**given))
 
+    def send(self, request: HttpRequest) -> tuple[int, bytes]:
+        """A request as it is, on a real socket; status and body."""
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.endpoint.rpartition(":")[2]), timeout=30)
+        try:
+            connection.putrequest(request.method, request.target, skip_host=True, skip_accept_encoding=True)
+            for name, value in request.headers:
+                connection.putheader(name, value)
+            if request.body:
+                connection.putheader("content-length", str(len(request.body)))
+            connection.endheaders(request.body)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
     def session(self, **parameters: Any) -> tuple[str, str, str]:
         """Credentials of a web identity session."""
         return key_of(self.assume(**parameters))
@@ -241,3 +268,70 @@ def world(upstream: str = "") -> Iterator[World]:
         finally:
             for closing in (serving.cleanup(), runner.cleanup(), session.close()):
                 run(closing)
+
+
+def answer_of(call: Any, *arguments: Any, **parameters: Any) -> tuple[str, int]:
+    """Code and status of a call's refusal; ("ok", 200) where it is not refused."""
+    try:
+        call(*arguments, **parameters)
+    except ClientError as refused:
+        return refused.response["Error"]["Code"], refused.response["ResponseMetadata"]["HTTPStatusCode"]
+    return "ok", 200
+
+
+def compact_jwt(header: bytes, payload: bytes, signature: bytes | Any) -> str:
+    """A JWT from raw bytes; `signature` is bytes, or an RSA key that signs."""
+
+    def encoded(part: bytes) -> bytes:
+        return base64.urlsafe_b64encode(part).rstrip(b"=")
+
+    signed = encoded(header) + b"." + encoded(payload)
+    if not isinstance(signature, bytes):
+        signature = signature.sign(signed, padding.PKCS1v15(), hashes.SHA256())
+    return (signed + b"." + encoded(signature)).decode()
+
+
+def signed_request(
+    key: tuple[str, ...],
+    *,
+    method: str = "POST",
+    target: str = "/",
+    body: bytes = b"Action=GetCallerIdentity&Version=2011-06-15",
+    service: str = "sts",
+    headers: dict[str, str] | None = None,
+    presigned: int = 0,
+) -> HttpRequest:
+    """A request signed by botocore now; `presigned` seconds in its query instead of its header."""
+    names = ("access_key", "secret_key", "token")
+    request = AWSRequest(method, f"https://sts.test{target}", data=body or None)
+    request.headers["Host"] = "sts.test"
+    if body:
+        request.headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
+    for name, value in (headers or {}).items():
+        request.headers[name] = value
+    credentials = Credentials(**dict(zip(names, key, strict=False)))
+    if presigned:
+        signer = S3SigV4QueryAuth if service == "s3" else SigV4QueryAuth
+        signer(credentials, service, "us-east-1", expires=presigned).add_auth(request)
+    else:
+        signer = S3SigV4Auth if service == "s3" else SigV4Auth
+        signer(credentials, service, "us-east-1").add_auth(request)
+    sent = [(name.lower(), value) for name, value in request.headers.items()]
+    return HttpRequest(method, request.url.removeprefix("https://sts.test"), sent, body)
+
+
+def signed_at(request: HttpRequest) -> float:
+    """Seconds since the epoch of a signed request's own date."""
+    date = request.header("x-amz-date") or parse_qs(request.query)["X-Amz-Date"][0]
+    return datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+
+
+def decided(here: World, request: HttpRequest, *, service: str = "sts", after: float = 0.0) -> str:
+    """What the signature check says `after` seconds: the caller's ARN, or the code of the refusal."""
+    state = here.state.now()
+    try:
+        return authenticate(
+            request, service=service, accounts=state.accounts, sealing=state.sealing, now=signed_at(request) + after
+        ).arn
+    except Refused as refused:
+        return refused.code

@@ -1,0 +1,56 @@
+# ruff: noqa: E501 -- a case of a table is a line
+"""Attack: a header that the signature does not cover, added or changed on the way."""
+
+import dataclasses
+
+import pytest
+
+from tests.sts.world import USER_KEY, World, decided, signed_request
+
+OK = "arn:aws:iam::111122223333:user/dev/david"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [("x-amz-security-token", "forged"), ("x-amz-target", "Other"), ("x-amz-content-sha256", "0" * 64), ("x-amz-meta-a", "b")],
+    ids=str,
+)  # fmt: skip
+def test_an_unsigned_amz_header_is_refused(aws: World, header: tuple[str, str]) -> None:
+    """Whatever speaks to AWS has to be signed."""
+    request = signed_request(USER_KEY)
+    assert OK == decided(aws, request)
+    assert OK != decided(aws, dataclasses.replace(request, headers=[*request.headers, header]))
+
+
+def test_an_unsigned_header_that_says_nothing_to_aws_is_let_through(aws: World) -> None:
+    """Proxies add them."""
+    request = signed_request(USER_KEY)
+    assert OK == decided(aws, dataclasses.replace(request, headers=[*request.headers, ("via", "1.1 proxy")]))
+
+
+def test_the_host_has_to_be_signed(aws: World) -> None:
+    """A signature that leaves it out is good for any server."""
+    request = signed_request(USER_KEY)
+    headers = [
+        (name, value.replace("SignedHeaders=content-type;host;x-amz-date", "SignedHeaders=content-type;x-amz-date"))
+        for name, value in request.headers
+    ]
+    assert headers != request.headers
+    assert "SignatureDoesNotMatch" == decided(aws, dataclasses.replace(request, headers=headers))
+
+
+@pytest.mark.parametrize("name", ["host", "x-amz-date", "content-type"])
+def test_a_second_value_of_a_signed_header(aws: World, name: str) -> None:
+    """Both values are under the signature, so a second one breaks it."""
+    request = signed_request(USER_KEY)
+    again = [*request.headers, (name, "other")]
+    assert "SignatureDoesNotMatch" == decided(aws, dataclasses.replace(request, headers=again))
+
+
+def test_two_signatures_are_none(aws: World) -> None:
+    """By header and by query at once, or twice by header."""
+    request = signed_request(USER_KEY)
+    twice = [*request.headers, ("authorization", request.header("authorization"))]
+    assert "IncompleteSignature" == decided(aws, dataclasses.replace(request, headers=twice))
+    both = dataclasses.replace(request, target="/?X-Amz-Signature=" + "0" * 64)
+    assert "IncompleteSignature" == decided(aws, both)
