@@ -120,8 +120,10 @@ async def operate(
 ) -> None:
     """Run the operator until `stop`; `started` is called once its own signal handlers are in place, to replace them."""
     existing = asyncio.all_tasks()
+    # Named here, since kopf would look up the user's name, and a container's user has none.
+    name: Any = "irsa-webhook"
     tasks = await kopf.spawn_tasks(
-        registry=handlers, settings=chosen, standalone=True, clusterwide=True, stop_flag=stop
+        registry=handlers, settings=chosen, identity=name, standalone=True, clusterwide=True, stop_flag=stop
     )
     started()
     await kopf.run_tasks(tasks, ignored=existing)
