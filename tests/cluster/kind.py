@@ -226,8 +226,9 @@ def _create(cluster: Cluster, daemon: Docker, image: str, text: str) -> None:
 def _keep_inside(cluster: Cluster) -> None:
     """Refuse on the node what is for a Service or a pod and that no rule has caught, so that it never leaves it."""
     for chain in ("OUTPUT", "FORWARD"):
-        for addresses in (SERVICES, PODS):
-            cluster.node("iptables", "-I", chain, "-o", "eth0", "-d", addresses, "-j", "REJECT")
+        cluster.node("iptables", "-I", chain, "-o", "eth0", "-d", SERVICES, "-j", "REJECT")
+    # A rule for pods would catch what the node sends to a Service: a pod's address by now, but still bound for eth0.
+    cluster.node("ip", "route", "replace", "unreachable", PODS)
 
 
 def _answer_for_buckets(cluster: Cluster) -> None:

@@ -68,6 +68,14 @@ def test_tokens_are_signed_for_our_issuer_only(cluster: Cluster) -> None:
     assert "audience" in review["status"]["error"]
 
 
+def test_the_node_reaches_services(cluster: Cluster) -> None:
+    """As the API server must, which runs in the node's network, to call an admission webhook."""
+    if cluster.docker is None:
+        pytest.skip("CLUSTER= names a cluster whose nodes are not ours to enter")
+    address = cluster.client.get("/api/v1/namespaces/kube-system/services/kube-dns")["spec"]["clusterIP"]
+    assert "coredns_build_info" in cluster.node("curl", "-sS", "--max-time", "10", f"http://{address}:9153/metrics")
+
+
 def test_a_service_balances_over_two_endpoints(cluster: Cluster, demo_image: str, namespace: str) -> None:
     """A pod that asks a ClusterIP again and again is answered by both endpoints, each with its own body."""
     manifests = TWO_ENDPOINTS.replace("IMAGE", demo_image)
