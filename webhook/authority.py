@@ -17,7 +17,7 @@ class Pair(msgspec.Struct, frozen=True):
     """A certificate and its private key, both PEM."""
 
     certificate: bytes
-    key: bytes = msgspec.field()
+    key: bytes = b""
 
     def __repr__(self) -> str:
         return "Pair(certificate and key)"

@@ -27,7 +27,6 @@ def config(options: Mapping[str, Any]) -> Config:
     own = bool(options["in_cluster"])
     if options["enable_debugging_handlers"]:
         raise kube.ConfigError("--enable-debugging-handlers: there are none; they could deny every pod of the cluster")
-    local = options["sts_endpoint_url"].startswith("https:") and options["aws_ca_bundle_file"] is None
     settings = _settings(options)
     identities = options["watch_container_credentials_config"]
     return Config(
@@ -37,7 +36,7 @@ def config(options: Mapping[str, Any]) -> Config:
             endpoint=(*_service_names(options["service_name"], namespace), *options["tls_dns_name"]) if own else (),
             endpoint_ca=options["webhook_ca_secret"],
             configuration=options["webhook_configuration_name"],
-            pods_ca=options["ca_secret"] if options["serving_secret"] or local else "",
+            pods_ca=options["ca_secret"] if options["serving_secret"] else "",
             serving=options["serving_secret"],
             session_key=options["session_key_secret"],
         ),

@@ -15,6 +15,9 @@ from webhook.kube import Api, ApiError
 
 log: Final = Log("webhook.secrets")
 
+OPAQUE: Final = "Opaque"
+TLS: Final = "kubernetes.io/tls"
+
 NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 

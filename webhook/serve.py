@@ -18,6 +18,7 @@ from webhook import ciphers, instance, operator
 from webhook.admission import Admission
 from webhook.annotations import partition_of
 from webhook.certs import Keeper, Names
+from webhook.endpoint import Endpoint
 from webhook.figures import GoFigures, registered
 from webhook.injection import Settings
 from webhook.kube import Access, Api, ConfigError
@@ -117,13 +118,21 @@ async def serve(config: Config) -> None:
         lookup = LiveLookup(api, config.settings.defaults, config.live_lookup, config.grace)
         sources = CurrentSources(config.settings.defaults, lifetime.readiness)
         admission = Admission(table, lookup, lambda: current, lambda: sources.now, figures)
-        endpoint = Listener(admission.begin, lifetime.readiness)
+        port = Listener(admission.begin, lifetime.readiness)
         serving = _serving(config)
+        secrets = Secrets(api, config.namespace, config.owner)
         keeper = Keeper(
-            api,
-            Secrets(api, config.namespace, config.owner),
+            secrets,
             config.names,
-            serving=serving,
+            endpoint=Endpoint(
+                api,
+                secrets,
+                serving,
+                lifetime.readiness,
+                names=config.names.endpoint,
+                secret=config.names.endpoint_ca,
+                configuration=config.names.configuration,
+            ),
             readiness=lifetime.readiness,
             trusted=trusted,
         )
@@ -143,8 +152,8 @@ async def serve(config: Config) -> None:
 
         @contextlib.asynccontextmanager
         async def listener() -> AsyncIterator[None]:
-            async with endpoint.listen(config.port, serving.context) as port:
-                log.info("serving", port=port, metrics_port=config.metrics_port)
+            async with port.listen(config.port, serving.context) as number:
+                log.info("serving", port=number, metrics_port=config.metrics_port)
                 yield
 
         def take_signals() -> None:

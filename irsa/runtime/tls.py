@@ -30,12 +30,17 @@ POLL_SECONDS: Final = 2.0  # mounted Secrets change by a symlink swap, which fil
 
 
 class ServingCertificate:
-    """The certificate that a listener shows, exchangeable while it listens."""
+    """The certificate that a listener shows, exchangeable while it listens.
+
+    Attributes:
+        chain: PEM of what is shown, leaf first; empty before anything is.
+    """
 
     def __init__(self, minimum_version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = minimum_version
         self.context.set_alpn_protocols(["http/1.1"])
+        self.chain = b""
         self._shown = b""
 
     def show(self, chain: bytes, key: bytes) -> None:
@@ -51,6 +56,7 @@ class ServingCertificate:
         _load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), chain, key)
         _load(self.context, chain, key)
         self._shown = digest
+        self.chain = chain
         NOT_AFTER.set(not_after(chain))
         RELOADS.labels("ok").inc()
 
