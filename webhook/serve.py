@@ -119,6 +119,7 @@ async def serve(config: Config) -> None:
         sources = CurrentSources(config.settings.defaults, lifetime.readiness)
         admission = Admission(table, lookup, lambda: current, lambda: sources.now, figures)
         port = Listener(admission.begin, lifetime.readiness)
+        lifetime.readiness.expect("listener", f"port {config.port} not open yet")
         serving = _serving(config)
         secrets = Secrets(api, config.namespace, config.owner)
         keeper = Keeper(
@@ -153,6 +154,7 @@ async def serve(config: Config) -> None:
         @contextlib.asynccontextmanager
         async def listener() -> AsyncIterator[None]:
             async with port.listen(config.port, serving.context) as number:
+                lifetime.readiness.met("listener")
                 log.info("serving", port=number, metrics_port=config.metrics_port)
                 yield
 

@@ -1,0 +1,168 @@
+"""Certificates against a real API server: made, published, exchanged, lost and found again."""
+
+import asyncio
+import base64
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from irsa.runtime.health import Readiness
+from irsa.runtime.tls import ServingCertificate
+from tests.cluster import pki
+from tests.cluster.apiserver import ApiServer
+from tests.webhook.process import ARN, CONFIGURATIONS, Site, Webhook, eventually, shown, trusts
+from webhook.bundle import verifies
+from webhook.endpoint import Endpoint
+from webhook.kube import Api, from_kubeconfig
+from webhook.listener import Listener
+from webhook.routes import Reply
+from webhook.secrets import Secrets
+
+
+@pytest.fixture(scope="module")
+def site(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A namespace of this module's own."""
+    made = Site(apiserver, tmp_path_factory.mktemp("certificates"))
+    made.account("app")
+    return made
+
+
+@pytest.fixture(scope="module")
+def webhook(site: Site) -> Iterator[Webhook]:
+    """A webhook that serves the site."""
+    with site.webhook() as running:
+        site.register(running.port)
+        running.wait_ready()
+        yield running
+
+
+def test_ready_means_that_the_api_server_trusts_us(site: Site, webhook: Webhook) -> None:
+    """A pod made the moment after gets its role, over a certificate that the live caBundle verifies."""
+    assert ARN == site.role("app")
+    assert trusts(site.bundle, webhook.port)
+
+
+def test_nothing_of_the_leaf_is_on_a_disk_or_in_a_secret(site: Site, webhook: Webhook) -> None:
+    """The Secret holds the authority alone."""
+    secret = site.api.client.get(f"/api/v1/namespaces/{site.namespace}/secrets/irsa-webhook-ca")
+    assert {"tls.crt", "tls.key", "since"} == set(secret["data"])
+    assert shown(webhook.port) != base64.b64decode(secret["data"]["tls.crt"])
+
+
+def test_an_overwritten_bundle_is_put_right(site: Site, webhook: Webhook) -> None:
+    """Somebody writes another CA, or none: within a round ours is back and pods get their role again."""
+    stranger = pki.Authority().certificate
+    for value in (base64.b64encode(stranger).decode(), ""):
+        operation = [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": value}]
+        site.api.client.patch(f"{CONFIGURATIONS}/{site.name}", operation, "application/json-patch+json")
+        eventually(lambda: trusts(site.bundle, webhook.port), "caBundle corrected", explain=webhook.tail)
+        eventually(lambda: site.role("app") == ARN, "role", explain=webhook.tail)
+
+
+def test_a_deleted_secret_comes_back_and_no_pod_is_missed(site: Site, webhook: Webhook) -> None:
+    """It is made again from what the process remembers, so neither caBundle nor leaf has to change."""
+    before, leaf = site.bundle, shown(webhook.port)
+    path = f"/api/v1/namespaces/{site.namespace}/secrets/irsa-webhook-ca"
+    old = site.api.client.get(path)
+    site.api.client.delete(path)
+    made = [site.role("app") for _ in range(20)]
+    eventually(lambda: site.api.client.raw("GET", path)[0] == 200, "Secret", explain=webhook.tail)
+    assert [ARN] * 20 == made
+    assert old["data"] == site.api.client.get(path)["data"]
+    assert (before, leaf) == (site.bundle, shown(webhook.port))
+
+
+def test_a_second_replica_shares_the_authority_and_not_the_leaf(site: Site, webhook: Webhook) -> None:
+    """Both are trusted by the one caBundle, and neither writes against the other."""
+    with site.webhook() as second:
+        second.wait_ready()
+        assert shown(second.port) != shown(webhook.port)
+        version = site.api.client.get(f"{CONFIGURATIONS}/{site.name}")["metadata"]["resourceVersion"]
+        time.sleep(6)  # a round of each
+        assert version == site.api.client.get(f"{CONFIGURATIONS}/{site.name}")["metadata"]["resourceVersion"]
+        assert trusts(site.bundle, second.port)
+
+
+def test_an_unusable_secret_is_replaced(site: Site, webhook: Webhook) -> None:
+    """Junk in the Secret is made good from memory."""
+    path = f"/api/v1/namespaces/{site.namespace}/secrets/irsa-webhook-ca"
+    site.api.client.patch(path, {"data": {"tls.crt": base64.b64encode(b"junk").decode()}})
+    eventually(lambda: site.api.client.get(path)["data"]["tls.crt"] != "anVuaw==", "Secret", explain=webhook.tail)
+    eventually(lambda: trusts(site.bundle, webhook.port), "trusted", explain=webhook.tail)
+    assert ARN == site.role("app")
+
+
+def test_with_files_the_live_bundle_decides_whether_we_are_ready(apiserver: ApiServer, tmp_path: Path) -> None:
+    """Not ready while the API server would refuse what we serve; ready, and exchanged in place, when it would not."""
+    site = Site(apiserver, tmp_path)
+    site.account("app")
+    authority, other = pki.Authority(), pki.Authority()
+    for name, content in (("tls.crt", other.server("localhost")), ("tls.key", None)):
+        (tmp_path / name).write_bytes(content.certificate if content else b"")
+    pair = other.server("localhost")
+    (tmp_path / "tls.crt").write_bytes(pair.certificate)
+    (tmp_path / "tls.key").write_bytes(pair.key)
+    files = ("--in-cluster=false", f"--tls-cert={tmp_path}/tls.crt", f"--tls-key={tmp_path}/tls.key")
+    with site.webhook(*files) as webhook:
+        site.register(webhook.port)
+        bundle = base64.b64encode(authority.certificate).decode()
+        operation = [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]
+        site.api.client.patch(f"{CONFIGURATIONS}/{site.name}", operation, "application/json-patch+json")
+        eventually(lambda: "does not trust what we serve" in webhook.get("/readyz")[1], "reason", explain=webhook.tail)
+        assert "" == site.role("app")
+        pair = authority.server("localhost")
+        (tmp_path / "tls.crt").write_bytes(pair.certificate)
+        (tmp_path / "tls.key").write_bytes(pair.key)
+        webhook.wait_ready()
+        assert ARN == site.role("app")
+        assert authority.certificate == site.bundle
+
+
+async def test_two_years_of_rotation_in_which_every_handshake_succeeds(apiserver: ApiServer, tmp_path: Path) -> None:
+    """Round after round with a clock that runs, and once steps back: what caBundle says trusts what is shown."""
+    site = Site(apiserver, tmp_path)
+    readiness, serving = Readiness(), ServingCertificate()
+    seen: set[bytes] = set()
+    leaves: set[bytes] = set()
+    stop = threading.Event()
+    refused: list[str] = []
+
+    async with Api(from_kubeconfig(apiserver.kubeconfig)) as api:
+        secrets = Secrets(api, site.namespace)
+        endpoint = Endpoint(
+            api, secrets, serving, readiness, names=("localhost",), secret="ca", configuration=site.name
+        )
+        async with Listener(lambda _: Reply(200, b""), readiness).listen(0, serving.context, "127.0.0.1") as port:
+            site.register(port)
+            now = datetime.now(UTC)
+            await endpoint.round(now)
+
+            def shake() -> None:
+                while not stop.is_set():
+                    bundle, chain = site.bundle, shown(port)
+                    if not _trusted(bundle, chain) and bundle == site.bundle:  # else weeks went by in between
+                        refused.append(bundle.decode())
+                    time.sleep(0.02)
+
+            watching = asyncio.create_task(asyncio.to_thread(shake))
+            for day in [*range(0, 760, 4), 500, 760, 761]:
+                for hour in (0, 2):
+                    await endpoint.round(now + timedelta(days=day, hours=hour))
+                    assert readiness.ready, readiness.explanation()
+                    seen.add(site.bundle)
+                    leaves.add(serving.chain)
+            stop.set()
+            await watching
+    assert [] == refused
+    assert len(seen) >= 6  # one, two, two, one, two, two …
+    assert len(leaves) > 50
+
+
+def _trusted(bundle: bytes, chain: bytes) -> bool:
+    # The leaves of this test lie in the future, so dates are left out; the signature is what is looked at.
+    there = {"webhooks": [{"clientConfig": {"caBundle": base64.b64encode(bundle).decode()}}]}
+    return verifies(there, chain)
