@@ -92,8 +92,9 @@ def linker_flags(module: str) -> str:
 
 def folder(module: str) -> Path:
     """The cache's folder of what is built from `module`, named after all that decides the result."""
+    flags = linker_flags(module)
     inputs = sorted(path for path in (MODULES / module).iterdir() if path.suffix in {".mod", ".sum", ".go"})
-    return cache.root() / "bin" / f"{module}-{cache.digest(linker_flags(module), *inputs)}"
+    return cache.root() / "bin" / f"{module}-{cache.digest(flags, *inputs)}"
 
 
 def find(program: str) -> Path:

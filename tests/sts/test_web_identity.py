@@ -62,7 +62,7 @@ BAD = {
     "HS256": ({"key": "s" * 64, "algorithm": "HS256"}, {}, "InvalidIdentityToken", 400, NO_KEY),
     "expired": ({"exp": NOW - 400}, {}, "ExpiredTokenException", 400, "Token expired: current date/time "),
     "too old": ({"iat": NOW - 86500}, {}, "ExpiredTokenException", 400, "Token too old: "),
-    "from the future": ({"nbf": NOW + 400}, {}, "InvalidIdentityToken", 400, "Token is not yet valid"),
+    "from the future": ({"nbf": NOW + 4000}, {}, "InvalidIdentityToken", 400, "Token is not yet valid"),
     "wrong sub": ({"sub": "system:serviceaccount:default:other"}, {}, "AccessDenied", 403, DENIED),
     "wrong aud": ({"aud": ["other"]}, {}, "InvalidIdentityToken", 400, "Incorrect token audience"),
     "two audiences": (
