@@ -121,11 +121,11 @@ class Cluster:
             return False
 
 
-def up(name: str = "irsa", *, issuer_of_ours: bool = True) -> Cluster:
+def up(name: str = "", *, issuer_of_ours: bool = True) -> Cluster:
     """A running cluster; the one that `CLUSTER` names, or kind's `name`, made if it is not there.
 
     Args:
-        name: of the kind cluster.
+        name: of the kind cluster; `KIND_CLUSTER_NAME`, as kind itself has it, or `irsa` where none is given.
         issuer_of_ours: use kind-config.yaml; otherwise kind's default settings, whose issuer is the API server's own.
 
     Raises:
@@ -135,6 +135,7 @@ def up(name: str = "irsa", *, issuer_of_ours: bool = True) -> Cluster:
     if given := os.environ.get("CLUSTER"):
         return _users_cluster(Path(given))
     daemon = docker.find()
+    name = name or os.environ.get("KIND_CLUSTER_NAME", "irsa")
     with cache.lock(f"cluster-{name}"):
         image, self_made = _node_image(daemon)
         text = configuration(issuer_of_ours=issuer_of_ours, self_made=self_made, cgroup_v1=_cgroup_v1())
