@@ -25,6 +25,15 @@ check: .venv/ready ## format, lint, types, borders and the fast tests: seconds
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q -n 2 -m "not apiserver and not kind and not nightly"
 
+test: check ## check, then everything that needs an API server or a cluster: minutes, the first time up to an hour
+	$(BIN)/pytest -m "(apiserver or kind) and not nightly"
+
+nightly: check ## the same, and soaks and version matrices beyond what a commit waits for
+	$(BIN)/pytest -m "apiserver or kind or nightly"
+
+demo: .venv/ready ## a kind cluster, irsa in it, a pod that lists S3 buckets by its role, three that are refused
+	@$(BIN)/python -m examples.quickstart.demo
+
 bench: .venv/ready ## figures, each part's table; PEER=/path adds another webhook (the Go webhook's flags)
 	$(BIN)/python -m tests.bench
 

@@ -1,0 +1,1 @@
+"""Small programs and manifests that show irsa at work."""

@@ -1,0 +1,1 @@
+"""The demo: one annotated ServiceAccount, one pod, and what is refused."""
