@@ -3,8 +3,6 @@
 A refusal (`UnsafeError`) says what to do instead, and where only time is missing, how many seconds.
 """
 
-import math
-
 import msgspec
 
 from oidc import gates
@@ -46,7 +44,7 @@ def stage(ledger: Ledger, key: JWK, now: int) -> Ledger:
 
 def signs_from(entry: Entry, timing: Timing) -> int:
     """When a staged key may begin to sign: every cache has fetched it by then."""
-    return entry.first_seen + math.ceil(timing.max_age)
+    return entry.first_seen + timing.max_age
 
 
 def retire(ledger: Ledger, kid: str, now: int, timing: Timing) -> Ledger:

@@ -14,7 +14,6 @@ Times are whole seconds since the epoch. Nothing here knows the clock.
 """
 
 import enum
-import math
 from typing import Final
 
 import msgspec
@@ -74,15 +73,15 @@ class Timing(msgspec.Struct, frozen=True):
         retain: overrides their sum.
     """
 
-    token_lifetime: float = DAY
-    skew: float = 600
-    max_age: float = 3600
-    retain: float | None = None
+    token_lifetime: int = DAY
+    skew: int = 600
+    max_age: int = 3600
+    retain: int | None = None
 
     @property
     def retention(self) -> int:
         """How long a key is published after its last possible signature."""
-        return math.ceil(self.token_lifetime + self.skew + self.max_age if self.retain is None else self.retain)
+        return self.token_lifetime + self.skew + self.max_age if self.retain is None else self.retain
 
 
 def published(ledger: Ledger, now: int) -> KeySet:

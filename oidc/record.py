@@ -10,7 +10,7 @@ import msgspec
 
 from oidc.errors import DocumentError
 from oidc.jwk import Unsuitable, from_members
-from oidc.lifecycle import Ledger
+from oidc.lifecycle import Ledger, Timing
 
 FILE: Final = "ledger.json"
 SIZE_LIMIT: Final = 1 << 20  # bytes, a ConfigMap's own limit
@@ -18,18 +18,21 @@ SIZE_LIMIT: Final = 1 << 20  # bytes, a ConfigMap's own limit
 Ledgers = dict[str, Ledger]
 
 
-class _Record(msgspec.Struct, frozen=True):
-    version: int
-    issuers: Ledgers
+class Record(msgspec.Struct, frozen=True):
+    """The ledgers by issuer, and the times by which they are kept, so that commands count with the same."""
+
+    issuers: Ledgers = {}
+    timing: Timing = Timing()
+    version: int = 1
 
 
-def encode(ledgers: Ledgers) -> bytes:
+def encode(record: Record) -> bytes:
     """Canonical, indented bytes: people read a ConfigMap, and equal ledgers are equal bytes."""
-    return msgspec.json.format(msgspec.json.encode(_Record(1, ledgers), order="sorted"), indent=1)
+    return msgspec.json.format(msgspec.json.encode(record, order="sorted"), indent=1)
 
 
-def decode(data: bytes, place: str) -> Ledgers:
-    """The ledgers of all issuers; `place` is named in errors.
+def decode(data: bytes, place: str) -> Record:
+    """What `encode` wrote; `place` is named in errors.
 
     Raises:
         DocumentError: it is no ledger of ours.
@@ -40,14 +43,14 @@ def decode(data: bytes, place: str) -> Ledgers:
     try:
         raw = msgspec.json.decode(data)
         _check_keys(raw)
-        record = msgspec.convert(raw, _Record)
+        record = msgspec.convert(raw, Record)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as problem:
         raise DocumentError(f"{place}: no key ledger: {problem}") from None
     except (KeyError, TypeError, AttributeError, Unsuitable) as problem:
         raise DocumentError(f"{place}: no key ledger: a key in it is none: {problem}") from None
     if record.version != 1:
         raise DocumentError(f"{place}: version {record.version}; this program reads version 1")
-    return record.issuers
+    return record
 
 
 def _check_keys(raw: Any) -> None:  # noqa: ANN401 -- not yet checked; any mistake of its shape is caught above

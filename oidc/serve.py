@@ -168,7 +168,7 @@ async def _readiness(readiness: Readiness, publishers: Mapping[str, Publisher], 
 def _limits(settings: Settings) -> Limits:
     throttle = Throttle(settings.rate, settings.burst) if settings.trusted and settings.rate else None
     return Limits(
-        max_age=int(settings.timing.max_age),
+        max_age=settings.timing.max_age,
         pending_max_age=settings.pending_max_age,
         throttle=throttle,
         trusted=settings.trusted,

@@ -16,6 +16,7 @@ from irsa.cli.options import SETTINGS
 COMMANDS: Final = {
     "webhook": ("irsa.cli.webhook", "Serve the admission webhook that gives pods their role."),
     "oidc": ("irsa.cli.oidc", "Serve the cluster's OIDC discovery document and JWKS."),
+    "keys": ("irsa.cli.keys", "Show and change which signing keys are published, and keep their ledger."),
     "sts": ("irsa.cli.sts", "Serve a local AWS STS that checks as AWS does, and the S3 gateway."),
 }
 

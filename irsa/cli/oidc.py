@@ -5,6 +5,7 @@ import os
 import re
 import ssl
 from collections.abc import Callable
+from math import ceil
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -51,6 +52,12 @@ TIMES: Final = [
 ]
 
 
+cluster_option: Final = click.option(
+    "--cluster", "clusters", multiple=True, metavar="NAME=SOURCE",
+    help="Below /NAME/, what SOURCE has: a kubeconfig, or an issuer's URL; repeatable.",
+)  # fmt: skip
+
+
 def together(options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
     """A decorator that adds `options` in their order."""
 
@@ -64,8 +71,7 @@ def together(options: list[Callable[[Command], Command]]) -> Callable[[Command],
 
 @click.group("oidc", context_settings=SETTINGS, invoke_without_command=True)
 @together(SOURCES)
-@click.option("--cluster", "clusters", multiple=True, metavar="NAME=SOURCE",
-              help="Serve below /NAME/ what SOURCE has: a kubeconfig, or an issuer's URL; repeatable.")  # fmt: skip
+@cluster_option
 @click.option("--shared-issuer", is_flag=True, help="Let clusters share an issuer; they then share every `sub`, too.")
 @click.option("--ledger", type=PATH, help="The file of ConfigMap irsa-keys, if there is one; read again at every look.")
 @click.option("--public-url", metavar="URL", help="Where relying parties reach us.  [default: the issuer]")
@@ -122,7 +128,8 @@ def settings(given: dict[str, Any]) -> Settings:
 
 def timing(given: dict[str, Any]) -> Timing:
     """How long keys live."""
-    return Timing(given["max_token_lifetime"], given["clock_skew"], given["max_age"], given["retain"])
+    retain = None if given["retain"] is None else ceil(given["retain"])
+    return Timing(ceil(given["max_token_lifetime"]), ceil(given["clock_skew"]), int(given["max_age"]), retain)
 
 
 def sources(given: dict[str, Any]) -> dict[str, Source]:

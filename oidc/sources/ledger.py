@@ -25,7 +25,7 @@ class LedgerFile:
     def _read(self) -> Ledgers:
         try:
             with self.path.open("rb") as stream:
-                return record.decode(stream.read(record.SIZE_LIMIT + 1), str(self.path))
+                return record.decode(stream.read(record.SIZE_LIMIT + 1), str(self.path)).issuers
         except FileNotFoundError:
             return {}
         except OSError as problem:

@@ -140,10 +140,12 @@ async def test_the_file_may_come_and_go_and_be_wrong(tmp_path: Path) -> None:
     """No file is no ledger; a private key in it condemns it."""
     file = LedgerFile(tmp_path)
     assert {} == await file.read()
-    (tmp_path / "ledger.json").write_bytes(record.encode({ISSUER: ledger("a")}))
+    (tmp_path / "ledger.json").write_bytes(record.encode(record.Record({ISSUER: ledger("a")})))
     assert {ISSUER: ledger("a")} == await file.read()
     secret = private_jwk("a")["d"]
-    written = record.encode({ISSUER: ledger("a")}).replace(b'"kid": "a"', b'"kid": "a", "d": "%s"' % secret.encode())
+    written = record.encode(record.Record({ISSUER: ledger("a")})).replace(
+        b'"kid": "a"', b'"kid": "a", "d": "%s"' % secret.encode()
+    )
     (tmp_path / "ledger.json").write_bytes(written)
     with pytest.raises(Exception, match="private member 'd'") as refusal:
         await file.read()
@@ -157,7 +159,7 @@ async def test_the_process_serves_from_the_mount_alone(tmp_path: Path) -> None:
     """Ready with the API server away from its very start; what is staged later appears."""
     async with running(trustme.CA(), tmp_path) as upstream:
         upstream.status = 503
-        (tmp_path / "ledger.json").write_bytes(record.encode({ISSUER: ledger("a", now=1_700_000_000)}))
+        (tmp_path / "ledger.json").write_bytes(record.encode(record.Record({ISSUER: ledger("a", now=1_700_000_000)})))
         options = [f"--kube-api={upstream.url}", f"--kube-ca-file={tmp_path}/upstream.pem", "--poll=20ms"]
         async with started(*options, f"--ledger={tmp_path}") as server, client(server, None) as answers:
             await server.said("published")
@@ -167,7 +169,7 @@ async def test_the_process_serves_from_the_mount_alone(tmp_path: Path) -> None:
             assert 1_700_000_000 == parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp()
             assert "public, max-age=3600, stale-if-error=86400" == answer.headers["Cache-Control"]
             staged = commands.stage(ledger("a", now=1_700_000_000), KEYS["b"], 1_700_000_001)
-            (tmp_path / "new").write_bytes(record.encode({ISSUER: staged}))
+            (tmp_path / "new").write_bytes(record.encode(record.Record({ISSUER: staged})))
             (tmp_path / "new").rename(tmp_path / "ledger.json")
             await server.said("published", count=2)
             answer, body = await answers.get("/openid/v1/jwks")

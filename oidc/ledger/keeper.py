@@ -1,0 +1,156 @@
+"""`irsa keys run`: looks at the sources, and writes down what becomes of each key.
+
+A look goes through the same gates as the server's, so what is refused there is refused here, and told in an Event. Only
+the holder of the Lease writes; the others look on, ready to take over.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+from prometheus_client import Counter, Gauge
+
+from irsa.runtime.logs import Log
+from oidc import gates
+from oidc.errors import OIDCError, RefusedError
+from oidc.ledger.events import Events
+from oidc.ledger.lease import Leases, Watch
+from oidc.ledger.store import ConflictError, Store
+from oidc.lifecycle import Ledger, State, Timing, observe, published
+from oidc.record import Record
+from oidc.sources import Observation, Source
+
+log: Final = Log("oidc.ledger")
+
+LOOKS: Final = Counter("irsa_keys_looks_total", "Looks at a source.", ["cluster", "result"])
+WRITES: Final = Counter("irsa_keys_writes_total", "Writes of the ledger.", ["result"])
+LEADER: Final = Gauge("irsa_keys_leader", "1 while this process holds the Lease.")
+KEYS: Final = Gauge("irsa_keys", "Keys in the ledger.", ["issuer", "state"])
+
+
+class Keeper:
+    """Keeps the ledger of the issuers that `sources` (cluster → source) have."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        *,
+        store: Store,
+        leases: Leases,
+        events: Events,
+        watch: Watch,
+        timing: Timing,
+        issuer: str | None = None,
+    ) -> None:
+        self._sources, self._store, self._leases, self._events = sources, store, leases, events
+        self._watch, self._timing = watch, timing
+        self._issuers = dict.fromkeys(sources, issuer)
+        self._complaints: dict[str, str] = {}
+        self._untold: list[tuple[str, str, bool]] = []
+
+    async def look(self) -> bool:
+        """Look once at all sources, and write if that is ours to do; whether the API server could be asked.
+
+        Raises nothing of the `OIDCError` kind: the next look comes soon.
+        """
+        try:
+            leader = await asyncio.to_thread(self._leases.hold, self._watch, time.monotonic())
+            LEADER.set(leader)
+            if leader:
+                await self._keep()
+                await asyncio.to_thread(self._tell)
+        except ConflictError:
+            WRITES.labels("conflict").inc()  # somebody else's command came between; the next look begins from it
+        except OIDCError as problem:
+            self._complain("ledger", problem)
+            return False
+        self._complaints.pop("ledger", None)
+        return True
+
+    async def _keep(self) -> None:
+        seen = [(cluster, await self._observe(cluster)) for cluster in self._sources]
+        stored = await asyncio.to_thread(self._store.read)
+        kept = Record(dict(stored.record.issuers), self._timing)
+        for cluster, observation in seen:
+            if observation is not None:
+                self._take(cluster, observation, kept)
+        _count(kept)
+        if kept != stored.record:
+            await asyncio.to_thread(self._store.write, kept, stored.version)
+            WRITES.labels("ok").inc()
+            self._announce(stored.record, kept)
+
+    async def _observe(self, cluster: str) -> Observation | None:
+        try:
+            return await self._sources[cluster].observe()
+        except OIDCError as problem:
+            self._complain(cluster, problem)
+            return None
+
+    def _take(self, cluster: str, seen: Observation, kept: Record) -> None:
+        issuer, now = self._issuers[cluster], int(time.time())
+        if issuer is None and len(kept.issuers) == 1 == len(self._sources):
+            issuer = next(iter(kept.issuers))
+        before = kept.issuers.get(seen.issuer, Ledger(seen.issuer))
+        try:
+            gates.check_issuer(seen.issuer, issuer)
+            gates.check_keys(seen.keys, published(before, now))
+        except RefusedError as problem:
+            self._complain(cluster, problem)
+            return
+        self._issuers[cluster] = seen.issuer
+        kept.issuers[seen.issuer] = observe(before, seen.keys, now, self._timing, seen.signer)
+        self._complaints.pop(cluster, None)
+        LOOKS.labels(cluster, "ok").inc()
+
+    def _complain(self, where: str, problem: OIDCError) -> None:
+        LOOKS.labels(where, problem.kind).inc()
+        if self._complaints.get(where) != str(problem):  # once, not at every look
+            log.warning("ledger not written", cluster=where, result=problem.kind, reason=str(problem))
+            if isinstance(problem, RefusedError):
+                self._untold.append(("KeysRefused", f"{problem.gate}: {problem}", True))
+        self._complaints[where] = str(problem)
+
+    def _announce(self, before: Record, after: Record) -> None:
+        for issuer, kid, state, note in changes(before, after):
+            log.info("key changed its state", issuer=issuer, kid=kid, state=state, note=note)
+            self._untold.append((f"Key{state.capitalize()}", f"{kid} of {issuer} is {state}{note}", False))
+
+    def _tell(self) -> None:
+        while self._untold:
+            reason, message, warning = self._untold.pop(0)
+            self._events.tell(reason, message, warning=warning)
+
+
+def changes(before: Record, after: Record) -> Iterable[tuple[str, str, State, str]]:
+    """Issuer, kid, new state and a note, for each key that changed its state."""
+    for issuer, ledger in after.issuers.items():
+        known = before.issuers.get(issuer, Ledger(issuer)).entries
+        for kid, entry in ledger.entries.items():
+            if kid not in known or known[kid].state is not entry.state:
+                yield issuer, kid, entry.state, f" until {stamp(entry.until)}" if entry.until else ""
+
+
+def stamp(seconds: float) -> str:
+    """A time as people write it, in UTC."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _count(kept: Record) -> None:
+    for issuer, ledger in kept.issuers.items():
+        for state in State:
+            KEYS.labels(issuer, state).set(sum(entry.state is state for entry in ledger.entries.values()))
+
+
+class KeeperSettings(msgspec.Struct, frozen=True):
+    """What the command line gives beside sources and times; durations in seconds."""
+
+    namespace: str
+    metrics_port: int
+    host: str | None
+    poll: float
+    lame_duck: float
+    owner_deployment: str = ""
+    issuer: str | None = None
