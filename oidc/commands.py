@@ -44,7 +44,7 @@ def stage(ledger: Ledger, key: JWK, now: int) -> Ledger:
 
 def signs_from(entry: Entry, timing: Timing) -> int:
     """When a staged key may begin to sign: every cache has fetched it by then."""
-    return entry.first_seen + timing.max_age
+    return entry.first_seen + timing.ahead
 
 
 def retire(ledger: Ledger, kid: str, now: int, timing: Timing) -> Ledger:

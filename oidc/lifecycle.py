@@ -23,6 +23,7 @@ from oidc.jwks import KeySet, union
 
 DAY: Final = 86400
 LAST_SEEN_GRAIN: Final = 300  # seconds; a finer `last_seen` would write the ledger at every poll
+PROPAGATION: Final = 120  # seconds; kubelet refreshes a mounted ConfigMap within some 90, then a server looks
 REMEMBER: Final = 30 * DAY  # how long a key that is gone stays listed
 
 
@@ -71,12 +72,19 @@ class Timing(msgspec.Struct, frozen=True):
         skew: how far clocks may differ.
         max_age: how long a cache may keep the JWKS.
         retain: overrides their sum.
+        lead: how long a key is published before it may sign; None: `max_age` and the ledger's way to the servers.
     """
 
     token_lifetime: int = DAY
     skew: int = 600
     max_age: int = 3600
     retain: int | None = None
+    lead: int | None = None
+
+    @property
+    def ahead(self) -> int:
+        """How long before its first signature a key has to be published."""
+        return self.max_age + PROPAGATION if self.lead is None else self.lead
 
     @property
     def retention(self) -> int:

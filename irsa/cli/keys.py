@@ -89,7 +89,11 @@ def drop(kid: str, *, force: bool, **given: Any) -> None:  # noqa: ANN401 -- cli
 @together(SOURCES)
 @cluster_option
 @together(TIMES)
-@click.option("--namespace", "-n", help="Where the ledger is.  [default: this pod's, or irsa-system]")
+@click.option(
+    "--lead", type=GO_DURATION, help="How long a key is published before it signs.  [default: --max-age + 2m]"
+)
+@click.option("--ledger-kubeconfig", type=PATH, help="Where to write.  [default: this pod's cluster, or the user's]")
+@click.option("--namespace", "-n", help="The ledger's namespace.  [default: this pod's, or irsa-system]")
 @click.option("--owner-deployment", default="", help="Deployment that owns what is made here; empty means none.")
 @click.option("--metrics-port", type=PORT, default=9999, help="Port of /metrics, /livez and /readyz, plain HTTP.")
 @click.option("--host", default="", help="Address to listen on; empty means all.")
@@ -98,8 +102,7 @@ def drop(kid: str, *, force: bool, **given: Any) -> None:  # noqa: ANN401 -- cli
 def run(**given: Any) -> None:  # noqa: ANN401 -- click has checked each by its type
     """Keep the ledger: look at the sources, and write down what becomes of each key.
 
-    Sources are those of `irsa oidc`. The ledger is written in the cluster that this runs in, or that the first
-    --kubeconfig names.
+    Sources are those of `irsa oidc`; without one it is the cluster that this runs in.
     """
     logs.configure(given["log_level"])
     settings = KeeperSettings(
@@ -112,7 +115,7 @@ def run(**given: Any) -> None:  # noqa: ANN401 -- click has checked each by its 
         issuer=given["issuer"],
     )
     try:
-        api = connect(next(iter(given["kubeconfig"]), None))
+        api = connect(given["ledger_kubeconfig"])
         process.run(serve(settings, timing(given), sources(given), api))
     except (ConfigError, OSError) as problem:
         raise click.ClickException(str(problem)) from problem
@@ -126,6 +129,7 @@ def _row(entry: Entry, times: Timing) -> dict[str, object]:
         "since": stamp(entry.since),
         "firstSeen": stamp(entry.first_seen),
         "lastSeen": stamp(entry.last_seen) if entry.last_seen else None,
+        "signsFrom": stamp(commands.signs_from(entry, times)) if entry.state is State.NEXT else None,
         "until": stamp(entry.until) if entry.until else None,
         "note": _note(entry, times),
     }

@@ -129,7 +129,8 @@ def settings(given: dict[str, Any]) -> Settings:
 def timing(given: dict[str, Any]) -> Timing:
     """How long keys live."""
     retain = None if given["retain"] is None else ceil(given["retain"])
-    return Timing(ceil(given["max_token_lifetime"]), ceil(given["clock_skew"]), int(given["max_age"]), retain)
+    lead = None if given.get("lead") is None else ceil(given["lead"])
+    return Timing(ceil(given["max_token_lifetime"]), ceil(given["clock_skew"]), int(given["max_age"]), retain, lead)
 
 
 def sources(given: dict[str, Any]) -> dict[str, Source]:

@@ -8,6 +8,7 @@ import signal
 import ssl
 import sys
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -93,12 +94,16 @@ def certificate(authority: trustme.CA, folder: Path, *names: str) -> tuple[str, 
     return f"--tls-cert={folder}/tls.crt", f"--tls-key={folder}/tls.key"
 
 
+def started(*options: str, python: tuple[str, ...] = (), **environment: str) -> AbstractAsyncContextManager[Process]:
+    """`irsa oidc` on a free port."""
+    return launched("oidc", "--port=0", *options, python=python, **environment)
+
+
 @contextlib.asynccontextmanager
-async def started(*options: str, python: tuple[str, ...] = (), **environment: str) -> AsyncIterator[Process]:
-    """`irsa oidc` on free ports; it is ended by SIGTERM and must then exit with 0."""
+async def launched(*command: str, python: tuple[str, ...] = (), **environment: str) -> AsyncIterator[Process]:
+    """A server of the `irsa` command on loopback; it is ended by SIGTERM and must then exit with 0."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *python, "-m", "irsa", "oidc",
-        "--port=0", "--metrics-port=0", "--host=127.0.0.1", "--lame-duck=0s", *options,
+        sys.executable, *python, "-m", "irsa", *command, "--metrics-port=0", "--host=127.0.0.1", "--lame-duck=0s",
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, **environment},
         limit=1 << 20,

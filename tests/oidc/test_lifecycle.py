@@ -15,7 +15,7 @@ from oidc.lifecycle import Ledger, State, Timing, is_lasting, is_published, obse
 from tests.oidc.keys import jwk
 
 KEYS: dict[str, JWK] = {name: from_members(jwk(name)) for name in "abcd"}
-TIMING = Timing(token_lifetime=600, skew=60, max_age=300)
+TIMING = Timing(token_lifetime=600, skew=60, max_age=300, lead=300)
 RETAIN = 960
 EMPTY = Ledger("https://oidc.example.com")
 

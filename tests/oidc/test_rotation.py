@@ -1,0 +1,269 @@
+"""The rotation drill: the cluster's signing key is replaced while relying parties go on verifying, and none ever fails.
+
+Compressed: a token is used for some seconds here, where a cluster says a day; what the drill does is what the runbook
+in docs/oidc.md says, step by step, with the same commands.
+"""
+
+import asyncio
+import json
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import jwt
+import pytest
+import trustme
+from botocore import UNSIGNED
+from botocore.config import Config
+
+from tests.cluster import pki
+from tests.cluster.apiserver import ApiServer, free_ports
+from tests.cluster.fixtures import FreshApiServer
+from tests.oidc.cluster import NAMESPACE, install_rights, keeper_arguments, keys, mounted, states
+from tests.oidc.process import Client, Process, certificate, client, launched, started
+
+ISSUER = "https://irsa-oidc.irsa-system.svc"
+JWKS = "/openid/v1/jwks"
+MAX_AGE, TOKEN_LIFE, SKEW = 3, 6, 1
+LEAD = 33  # the local STS asks for an unknown kid every 30 s at most; in earnest a key is ahead by hours
+TIMES = [f"--max-age={MAX_AGE}s", f"--max-token-lifetime={TOKEN_LIFE}s", f"--clock-skew={SKEW}s", "--poll=200ms"]
+AUDIENCE = "sts.amazonaws.com"
+
+
+class Cacher:
+    """A relying party that keeps the JWKS for exactly as long as it may, and never asks earlier."""
+
+    def __init__(self, answers: Client) -> None:
+        self._answers, self._until = answers, 0.0
+        self._keys: jwt.PyJWKSet | None = None
+
+    async def verify(self, token: str) -> None:
+        if time.monotonic() >= self._until:
+            asked = time.monotonic()
+            answer, body = await self._answers.get(JWKS)
+            assert 200 == answer.status
+            self._until = asked + int(answer.headers["Cache-Control"].partition("max-age=")[2].partition(",")[0])
+            self._keys = jwt.PyJWKSet.from_json(body.decode())
+        assert self._keys is not None
+        key = self._keys[jwt.get_unverified_header(token)["kid"]]
+        jwt.decode(token, key, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)
+
+
+class Library:
+    """PyJWT's own client, which asks again when it does not know a kid."""
+
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self._client = jwt.PyJWKClient(f"https://localhost:{port}{JWKS}", lifespan=MAX_AGE, ssl_context=context)
+
+    async def verify(self, token: str) -> None:
+        key = await asyncio.to_thread(self._client.get_signing_key_from_jwt, token)
+        jwt.decode(token, key, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER)
+
+
+class Sts:
+    """`irsa sts`, asked for credentials by boto3."""
+
+    def __init__(self, port: int, bundle: Path) -> None:
+        config = Config(signature_version=UNSIGNED, retries={"total_max_attempts": 1})
+        self._sts = boto3.client(
+            "sts",
+            region_name="eu-central-1",
+            endpoint_url=f"https://localhost:{port}",
+            verify=str(bundle),
+            config=config,
+        )
+
+    async def verify(self, token: str) -> None:
+        answer = await asyncio.to_thread(
+            self._sts.assume_role_with_web_identity,
+            RoleArn="arn:aws:iam::111122223333:role/drill", RoleSessionName="drill", WebIdentityToken=token,
+        )  # fmt: skip
+        assert answer["Credentials"]["SessionToken"]
+
+
+def accounts(port: int, bundle: Path) -> str:
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Federated": "arn:aws:iam::111122223333:oidc-provider/irsa-oidc.irsa-system.svc"},
+                "Action": "sts:AssumeRoleWithWebIdentity",
+                "Condition": {"StringEquals": {"irsa-oidc.irsa-system.svc:aud": AUDIENCE}},
+            }
+        ],
+    }
+    discovery = f"https://localhost:{port}/.well-known/openid-configuration"
+    provider = {
+        "Url": ISSUER, "ClientIDList": [AUDIENCE], "ThumbprintList": [],
+        "Local": {"CABundle": str(bundle), "DiscoveryURL": discovery},
+    }  # fmt: skip
+    role = {"RoleName": "drill", "Path": "/", "AssumeRolePolicyDocument": trust}
+    account = {"AccountId": "111122223333", "OpenIDConnectProviders": [provider], "RoleDetailList": [role]}
+    return json.dumps({"Accounts": [account]})
+
+
+@dataclass
+class Pods:
+    """Pods that hold tokens for as long as these live, and use each of them all the time."""
+
+    server: ApiServer
+    namespace: str
+    parties: list[Any]
+    tokens: list[tuple[float, str]] = field(default_factory=list)
+    verified: dict[str, int] = field(default_factory=dict)
+    failures: list[str] = field(default_factory=list)
+
+    async def renew(self) -> None:
+        """A token a second, as long as the API server gives one."""
+        while True:
+            try:
+                token = await asyncio.to_thread(self.server.token, self.namespace, "default", AUDIENCE, 600)
+                self.tokens.append((time.monotonic(), token))
+            except OSError:
+                pass  # it is being restarted, which is what pods see of a rotation
+            await asyncio.sleep(1)
+
+    async def use(self) -> None:
+        """Ask every relying party, with every token that lives."""
+        while True:
+            self.tokens = [(made, token) for made, token in self.tokens if time.monotonic() - made < TOKEN_LIFE]
+            for _, token in list(self.tokens):
+                kid = jwt.get_unverified_header(token)["kid"]
+                for party in self.parties:
+                    await self._ask(party, kid, token)
+            await asyncio.sleep(0.1)
+
+    async def _ask(self, party: Any, kid: str, token: str) -> None:
+        try:
+            await party.verify(token)
+            self.verified[kid] = self.verified.get(kid, 0) + 1
+        except Exception as problem:  # noqa: BLE001 -- whatever it is, a verification failed
+            self.failures.append(f"{type(party).__name__} {kid[:8]}: {problem!r}")
+
+    def kids(self) -> set[str]:
+        return {jwt.get_unverified_header(token)["kid"] for _, token in self.tokens}
+
+
+@asynccontextmanager
+async def at_work(pods: Pods) -> AsyncIterator[None]:
+    work = [asyncio.create_task(each) for each in (pods.renew(), pods.use())]
+    try:
+        yield
+    finally:
+        for task in work:
+            task.cancel()
+
+
+async def kubelet(server: ApiServer, place: Path) -> None:
+    """Renew the keeper's own token, by which it sees who signs."""
+    while True:
+        try:
+            token = await asyncio.to_thread(server.token, NAMESPACE, "irsa-keys", server.issuer)
+            await asyncio.to_thread(place.write_text, token)
+        except OSError:
+            pass
+        await asyncio.sleep(0.5)
+
+
+async def until(what: Any, seconds: float = 120) -> None:
+    """Wait until an asynchronous condition holds."""
+    async with asyncio.timeout(seconds):
+        while not await what():
+            await asyncio.sleep(0.2)
+
+
+async def published(answers: Client) -> set[str]:
+    return {key["kid"] for key in json.loads((await answers.get(JWKS))[1])["keys"]}
+
+
+@pytest.mark.timeout(300)
+async def test_a_signing_key_is_rotated_and_no_verification_fails(
+    fresh_apiserver: FreshApiServer, tmp_path: Path
+) -> None:
+    """Stage, switch, outlive, remove: no relying party ever fails, and the old key goes when its time is over."""
+    authority = trustme.CA()
+    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    old, new = pki.signing_key(), pki.signing_key()
+    files = certificate(authority, tmp_path)
+    with fresh_apiserver({"service-account-issuer": ISSUER}, [old]) as server:
+        install_rights(server)
+        place = tmp_path / "token"
+        place.write_text(server.token(NAMESPACE, "irsa-keys", server.issuer))
+        renewing = asyncio.create_task(kubelet(server, place))
+        keeping = keeper_arguments(server, f"--kube-token-file={place}", f"--lead={LEAD}s", *TIMES)
+        where = (f"--kube-api={server.url}", f"--kube-ca-file={server.folder}/ca.crt", f"--kube-token-file={place}")
+        (port,) = free_ports(1)
+        reached = (f"--port={port}", f"--public-url=https://localhost:{port}")  # no name service knows the issuer here
+        async with (
+            launched(*keeping) as keeper,
+            mounted(server, tmp_path) as folder,
+            started(*where, *TIMES, f"--ledger={folder}", "--pending-max-age=1s", *files, *reached) as ours,
+            client(ours, authority) as answers,
+        ):
+            await ours.said("published")
+            await keeper.said("key changed its state")
+            (tmp_path / "accounts.json").write_text(accounts(port, tmp_path / "ca.pem"))
+            async with launched("sts", "--port=0", f"--accounts={tmp_path}/accounts.json", *files) as sts:
+                parties = [Cacher(answers), Library(port, context), Sts(await listening(sts), tmp_path / "ca.pem")]
+                pods = Pods(server, server.namespace(), parties)
+                async with at_work(pods):
+                    await drill(server, pods, answers, old, new)
+                assert [] == pods.failures
+                assert 2 == len(pods.verified)
+                assert min(pods.verified.values()) > 20
+        renewing.cancel()
+
+
+async def listening(sts: Process) -> int:
+    return int((await sts.said("serving"))["port"])
+
+
+async def drill(server: ApiServer, pods: Pods, answers: Client, old: bytes, new: bytes) -> None:
+    """The runbook."""
+    await until(lambda: true(len(pods.verified) == 1))
+    (first,) = pods.verified
+    # 1. The next key is published ahead.
+    staged = await keys(server, "stage", "-", stdin=pki.public_key(new))
+    second = staged["kid"]
+    assert {first: "current", second: "next"} == await states(server)
+    await until(lambda: true_of(published(answers), {first, second}))
+    answer, _ = await answers.get(JWKS)
+    assert "max-age=1," in answer.headers["Cache-Control"]
+    signs_from = datetime.fromisoformat(staged["signsFrom"])
+    await until(lambda: true(datetime.now(UTC) >= signs_from))
+    # 2. The API server signs with it, and verifies both.
+    server.stop()
+    (server.folder / "sa-1.pub").write_bytes(pki.public_key(new))
+    (server.folder / "sa-0.key").write_bytes(new)
+    await asyncio.to_thread(server.start)
+    await until(lambda: true_of(states(server), {first: "retiring", second: "current"}))
+    # 3. The last token of the old key is over.
+    await until(lambda: true(pods.kids() == {second}))
+    # 4. The old key is removed; it stays published for as long as any token of it could live.
+    server.stop()
+    (server.folder / "sa-0.pub").unlink()
+    await asyncio.to_thread(server.start)
+    removed = time.monotonic()
+    await until(lambda: true_of(states(server), {first: "retiring", second: "current"}))
+    assert {first, second} == await published(answers)
+    # 5. Its time is over.
+    await until(lambda: true_of(published(answers), {second}))
+    assert time.monotonic() - removed > TOKEN_LIFE
+    await until(lambda: true_of(states(server), {first: "gone", second: "current"}))
+
+
+async def true(value: bool) -> bool:
+    return value
+
+
+async def true_of(value: Any, expected: object) -> bool:
+    return bool(await value == expected)
