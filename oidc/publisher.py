@@ -57,14 +57,22 @@ class Publisher:
     async def poll(self) -> bool:
         """Look at the source once; whether it confirmed what is published, or gave something new."""
         try:
-            self._accept(await self._source.observe())
-            self._refresh()
+            await self.look()
         except OIDCError as problem:
             self.complain(problem)
             return False
         self._complaint = ""
         self._gauges.confirmed()
         return True
+
+    async def look(self) -> None:
+        """Look at the source once.
+
+        Raises:
+            OIDCError: it did not answer, or a gate held back what it said.
+        """
+        self._accept(await self._source.observe())
+        self._refresh()
 
     def read(self, ledgers: Ledgers) -> None:
         """Take over the ledger of our issuer, and publish what follows from it."""

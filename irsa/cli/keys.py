@@ -8,13 +8,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
 import click
 
-from irsa.cli.oidc import SOURCES, TIMES, cluster_option, sources, timing, together
 from irsa.cli.options import GO_DURATION, PORT, SETTINGS
+from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, sources, timing, together
 from irsa.runtime import logs, process
 from oidc import commands
 from oidc.commands import UnsafeError
@@ -27,7 +26,6 @@ from oidc.lifecycle import Entry, Ledger, State, Timing
 from oidc.record import Record
 
 ATTEMPTS: Final = 5  # at a write that somebody else's comes before
-PATH: Final = click.Path(path_type=Path)
 WHERE: Final = [
     click.option("--kubeconfig", type=PATH, help="Where the ledger is.  [default: this pod's cluster, or the user's]"),
     click.option("--namespace", "-n", help="Its namespace.  [default: this pod's, or irsa-system]"),

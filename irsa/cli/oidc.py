@@ -1,72 +1,20 @@
-"""`irsa oidc`: options into settings, and sources out of what was given."""
+"""`irsa oidc`: options into settings."""
 
 import ipaddress
-import os
-import re
 import ssl
-from collections.abc import Callable
-from math import ceil
-from pathlib import Path
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 import click
 
+from irsa.cli import export
 from irsa.cli.options import GO_DURATION, PORT, SETTINGS
+from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, public_url, sources, timing, together
 from irsa.runtime import logs, process
 from oidc.errors import ConfigError
-from oidc.lifecycle import Timing
 from oidc.serve import Settings, serve
-from oidc.sources import Source
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
-PATH: Final = click.Path(path_type=Path)
 TLS_VERSIONS: Final = {"VersionTLS12": ssl.TLSVersion.TLSv1_2, "VersionTLS13": ssl.TLSVersion.TLSv1_3}
-CLUSTER: Final = re.compile(r"([a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?)=(.+)")  # a name that is safe in a path
-
-# Where keys come from, and how long they live: `irsa oidc`, `irsa oidc export` and `irsa keys run` ask for the same.
-SOURCES: Final = [
-    click.option(
-        "--kubeconfig", type=FILE, multiple=True, help="Ask the API server of its current context; repeatable."
-    ),
-    click.option(
-        "--kube-api", metavar="URL", multiple=True, help="Ask this API server; repeatable, for each of several."
-    ),
-    click.option("--kube-ca-file", type=PATH, help="PEM file to verify --kube-api with.  [default: the system's]"),
-    click.option("--kube-token-file", type=PATH, help="Bearer token for --kube-api, read again at every look."),
-    click.option("--key-file", type=PATH, multiple=True, help="PEM file, or folder of such, of --issuer; repeatable."),
-    click.option("--source-issuer", metavar="URL", help="Take over what the issuer at this URL publishes."),
-    click.option(
-        "--source-ca-file", type=PATH, help="PEM file to verify --source-issuer with.  [default: the system's]"
-    ),
-    click.option("--issuer", metavar="URL", help="The issuer that the source must have.  [default: what it says]"),
-]
-TIMES: Final = [
-    click.option("--poll", type=GO_DURATION, default="10s", help="Time between two looks at a source."),
-    click.option("--max-age", type=GO_DURATION, default="1h", help="How long a cache may keep the documents."),
-    click.option("--max-token-lifetime", type=GO_DURATION, default="24h", help="The longest life of a token."),
-    click.option("--clock-skew", type=GO_DURATION, default="10m", help="How far clocks may differ."),
-    click.option("--retain", type=GO_DURATION, help="How long to publish a vanished key.  [default: sum of the three]"),
-]
-
-
-cluster_option: Final = click.option(
-    "--cluster", "clusters", multiple=True, metavar="NAME=SOURCE",
-    help="Below /NAME/, what SOURCE has: a kubeconfig, or an issuer's URL; repeatable.",
-)  # fmt: skip
-
-
-def together(options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
-    """A decorator that adds `options` in their order."""
-
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
+MADE: Final = frozenset({"host", "trusted", "pending_max_age", "public_url"})  # settings that are not as they are given
 
 
 @click.group("oidc", context_settings=SETTINGS, invoke_without_command=True)
@@ -112,11 +60,10 @@ def settings(given: dict[str, Any]) -> Settings:
     certificate, key = given["tls_cert"], given["tls_key"]
     if (certificate is None) != (key is None):
         raise click.UsageError("--tls-cert and --tls-key go together")
-    if (url := given["public_url"]) and (urlsplit(url).scheme != "https" or not urlsplit(url).hostname):
-        raise click.UsageError(f"--public-url {url!r}: write it as https://HOST[/PATH]; relying parties take no other")
     names = set(Settings.__struct_fields__)
     return Settings(
-        **{name: value for name, value in given.items() if name in names - {"host", "trusted", "pending_max_age"}},
+        **{name: value for name, value in given.items() if name in names - MADE},
+        public_url=public_url(given["public_url"]),
         host=given["host"] or None,
         certificate=(certificate, key) if certificate else None,
         tls_minimum=TLS_VERSIONS[given["tls_min_version"]],
@@ -126,80 +73,11 @@ def settings(given: dict[str, Any]) -> Settings:
     )
 
 
-def timing(given: dict[str, Any]) -> Timing:
-    """How long keys live."""
-    retain = None if given["retain"] is None else ceil(given["retain"])
-    lead = None if given.get("lead") is None else ceil(given["lead"])
-    return Timing(ceil(given["max_token_lifetime"]), ceil(given["clock_skew"]), int(given["max_age"]), retain, lead)
-
-
-def sources(given: dict[str, Any]) -> dict[str, Source]:
-    """A source for each path: one at the root, or one a cluster."""
-    if not given["clusters"]:
-        return {"": source(given)}
-    if named := [
-        option for option in ("kubeconfig", "kube_api", "key_file", "source_issuer", "issuer") if given[option]
-    ]:
-        raise click.UsageError(f"--cluster and --{named[0].replace('_', '-')} do not go together")
-    found = {}
-    for text in given["clusters"]:
-        match = CLUSTER.fullmatch(text)
-        if not match or match[1] in found:
-            raise click.UsageError(f"--cluster {text!r}: write NAME=SOURCE, each name once, of a-z, 0-9, '-' and '.'")
-        found[match[1]] = _issuer(match[3], given) if match[3].startswith("https://") else _kubeconfig(Path(match[3]))
-    return found
-
-
-def source(given: dict[str, Any]) -> Source:
-    """The one source that the options name; without any it is the cluster that we run in."""
-    from oidc.sources.apiserver import APIServer, Endpoint, in_cluster
-    from oidc.sources.several import Several
-
-    kinds = [kind for kind in ("kubeconfig", "kube_api", "key_file", "source_issuer") if given[kind]]
-    if len(kinds) > 1:
-        names = " and ".join(f"--{kind.replace('_', '-')}" for kind in kinds)
-        raise click.UsageError(f"{names} do not go together; one kind of source, please")
-    if given["key_file"]:
-        return _files(given)
-    if given["source_issuer"]:
-        return _issuer(given["source_issuer"], given)
-    ca, token = given["kube_ca_file"], given["kube_token_file"]
-    servers: list[Source] = [_kubeconfig(path) for path in given["kubeconfig"]]
-    servers += [APIServer(Endpoint(url, ca=ca, token=token)) for url in given["kube_api"]]
-    if not servers:
-        return APIServer(in_cluster(os.environ))
-    return servers[0] if len(servers) == 1 else Several(tuple(servers), shared=bool(given.get("shared_issuer")))
-
-
-def _files(given: dict[str, Any]) -> Source:
-    from oidc.discovery import check_issuer
-    from oidc.errors import DocumentError
-    from oidc.sources.files import KeyFiles
-
-    if not given["issuer"]:
-        raise click.UsageError("--key-file needs --issuer: the files do not say whose keys they hold")
-    try:
-        check_issuer(given["issuer"], "--issuer")
-    except DocumentError as problem:
-        raise click.UsageError(str(problem)) from None
-    return KeyFiles(given["key_file"], given["issuer"])
-
-
-def _issuer(url: str, given: dict[str, Any]) -> Source:
-    from oidc.sources.issuer import Issuer
-
-    return Issuer(url, given["source_ca_file"])
-
-
-def _kubeconfig(path: Path) -> Source:
-    from oidc.sources.apiserver import APIServer
-    from oidc.sources.kubeconfig import endpoint_of  # PyYAML, for those who need it
-
-    return APIServer(endpoint_of(path))
-
-
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError as problem:
         raise click.UsageError(f"--trusted-proxy {text!r}: {problem}; write it as 10.0.0.0/8") from None
+
+
+command.add_command(export.command)
