@@ -3,6 +3,7 @@
 Keys that a request does not have are left out, since a missing key and an empty one decide differently.
 """
 
+import functools
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -15,7 +16,12 @@ Context: TypeAlias = dict[str, str | list[str]]
 
 def timestamp(seconds: float) -> str:
     """A time as AWS writes it, in whole seconds of UTC."""
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(int(seconds))
+
+
+@functools.lru_cache(maxsize=256)
+def _written(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def surroundings(asked: HttpRequest, now: float) -> Context:

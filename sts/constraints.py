@@ -3,6 +3,7 @@ r"""The shapes of parameters, as AWS's service model has them, and its words for
 Lengths count characters. `\w` is ASCII only. Every broken constraint is reported, in the order of the shape's members.
 """
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class Shape:
         if self.pattern.startswith(_TAG_CHARACTERS):
             # Letters, separators and numbers of any alphabet, which Python's patterns have no class for.
             return all(unicodedata.category(each)[0] in "LZN" or each in "_.:/=+-@" for each in value)
-        return bool(re.fullmatch(_regex(self.pattern), value, re.ASCII))
+        return bool(_compiled(self.pattern).fullmatch(value))
 
 
 _TAG_CHARACTERS: Final = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
@@ -98,6 +99,7 @@ def _problem(name: str, value: str, ending: str, *, quoted: bool = True) -> str:
     return f"Value {shown} at '{name}' failed to satisfy constraint: {ending}"
 
 
-def _regex(pattern: str) -> str:
+@functools.cache
+def _compiled(pattern: str) -> re.Pattern[str]:
     """Java's pattern in Python's spelling, in which an escape of more than four digits is a capital U."""
-    return pattern.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF")
+    return re.compile(pattern.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF"), re.ASCII)

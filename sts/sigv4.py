@@ -1,24 +1,21 @@
 """Signature Version 4, verified: header and presigned.
 
-botocore computes what the signature ought to be; the checks that a signer does not need stand here. Order as AWS
-answers: is there a signature, is it whole, whose key is it and does its session live, the scope, the clock, the body,
-and only then the signature itself.
+Computed over the request as it came on the wire, nothing decoded; botocore's signer is the second opinion in the
+tests. Order as AWS answers: is there a signature, is it whole, whose key is it and does its session live, the scope,
+the clock, the body, and only then the signature itself.
 
 What may not be left unsigned: `host`, and every `x-amz-*` header that came with the request.
 """
 
+import functools
 import hashlib
+import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
-from urllib.parse import unquote
-
-from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.compat import HTTPHeaders
-from botocore.credentials import Credentials
+from typing import Final
+from urllib.parse import quote, unquote
 
 from sts import refusals
 from sts.credentials import same
@@ -210,6 +207,8 @@ def _check_clock(signature: Signature, now: float) -> None:
 
 def _check_headers(request: HttpRequest, signature: Signature) -> None:
     signed = set(signature.signed_headers)
+    if list(signature.signed_headers) != sorted(signed):
+        raise refusals.signature_differs("SignedHeaders are not in order, or one comes twice")
     present = {name for name, _ in request.headers}
     required = {name for name in present if name.startswith("x-amz-")} | {"host"}
     for name in sorted(required - signed):
@@ -234,43 +233,57 @@ def _payload_hash(request: HttpRequest, signature: Signature, service: str) -> s
 
 
 def _expected(request: HttpRequest, signature: Signature, secret: str, payload: str) -> str:
-    """The signature that the holder of `secret` would have made, computed by botocore's signer."""
-    query = request.query
+    """The signature that the holder of `secret` would have made."""
+    canonical = canonical_request(request, signature, payload)
+    scope = f"{signature.date}/{signature.region}/{signature.service}/aws4_request"
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    signed = f"{ALGORITHM}\n{signature.timestamp}\n{scope}\n{digest}"
+    key = _signing_key(secret, signature.date, signature.region, signature.service)
+    return hmac.digest(key, signed.encode(), "sha256").hex()
+
+
+def canonical_request(request: HttpRequest, signature: Signature, payload: str) -> str:
+    """What is signed of a request, over exactly the headers that the client names."""
+    pairs = request.query.split("&") if request.query else []
     if signature.expires is not None:
-        query = "&".join(pair for pair in query.split("&") if not pair.startswith("X-Amz-Signature="))
-    signed = HTTPHeaders()
+        pairs = [pair for pair in pairs if not pair.startswith("X-Amz-Signature=")]
+    query = "&".join("=".join(pair) for pair in sorted(pair.partition("=")[::2] for pair in pairs))
+    values: dict[str, list[str]] = {name: [] for name in signature.signed_headers}
     for name, value in request.headers:
-        if name in signature.signed_headers:
-            signed[name] = value  # appends: a repeated header is signed with each of its values
-    recomputed = AWSRequest(request.method, f"https://host{request.path}{'?' if query else ''}{query}")
-    recomputed.headers["X-Amz-Content-SHA256"] = payload
-    recomputed.context.update(timestamp=signature.timestamp, signed=signed)
-    signer: Any = _SIGNERS.get(signature.service, _Signer)(
-        Credentials(signature.access_key_id, secret), signature.service, signature.region
-    )
-    return str(signer.signature(signer.string_to_sign(recomputed, signer.canonical_request(recomputed)), recomputed))
+        if name in values:
+            values[name].append(" ".join(value.split()))  # a repeated header is signed with each of its values
+    headers = "".join(f"{name}:{','.join(values[name])}\n" for name in signature.signed_headers)
+    path = request.path if signature.service == "s3" else _normalized(request.path)
+    return f"{request.method}\n{path}\n{query}\n{headers}\n{';'.join(signature.signed_headers)}\n{payload}"
 
 
-class _Signer(SigV4Auth):  # type: ignore[misc]  # botocore carries no types
-    """botocore's signer over exactly the headers that the client names."""
-
-    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
-        return request.context["signed"]
-
-
-class _S3Signer(S3SigV4Auth):  # type: ignore[misc]  # botocore carries no types
-    """The same for S3, whose paths are taken as they are."""
-
-    def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
-        return request.context["signed"]
+def _normalized(path: str) -> str:
+    """A path without `.`, `..` and empty segments, and encoded once more: every service's way but S3's."""
+    kept: list[str] = []
+    for segment in path.split("/"):
+        if segment == "..":
+            kept[-1:] = []
+        elif segment not in {"", "."}:
+            kept.append(segment)
+    slash = "/" if kept and path.endswith("/") else ""
+    return quote("/" + "/".join(kept) + slash, safe="/~")
 
 
-_SIGNERS: Final = {"s3": _S3Signer}
+@functools.lru_cache(maxsize=4096)
+def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
+    """The key of a day, region and service; the same for all requests of a session."""
+    key = f"AWS4{secret}".encode()
+    for part in (date, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
 
 
 def _moment(timestamp: str) -> float:
+    """Seconds since the epoch; `strptime` would cost more than the signature."""
+    year, month, day = int(timestamp[:4]), int(timestamp[4:6]), int(timestamp[6:8])
+    hour, minute, second = int(timestamp[9:11]), int(timestamp[11:13]), int(timestamp[13:15])
     try:
-        return datetime.strptime(timestamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC).timestamp()
     except ValueError as problem:
         raise refusals.incomplete_signature(f"'{timestamp}' is no date.") from problem
 

@@ -83,13 +83,17 @@ def text(value: str) -> str:
 
 def _elements(content: Content) -> str:
     return "".join(
-        f"<{name}>{_elements(value) if isinstance(value, Mapping) else text(value)}</{name}>"
-        for name, value in content.items()
-        if value is not None
+        [
+            f"<{name}>{text(value) if isinstance(value, str) else _elements(value)}</{name}>"
+            for name, value in content.items()
+            if value is not None
+        ]
     )
 
 
 def _decoded(value: bytes) -> str:
+    if value.isalnum():
+        return value.decode("ascii")
     try:
         return unquote_plus(value.decode("ascii"), errors="strict")
     except UnicodeDecodeError as problem:

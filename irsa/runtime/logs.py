@@ -5,7 +5,6 @@
 authorization header's signature is cut before it is written, so that a traceback cannot carry one out either.
 """
 
-import json
 import logging
 import re
 import sys
@@ -13,7 +12,12 @@ import traceback
 from datetime import UTC, datetime
 from typing import Final
 
+import msgspec
+
 LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+# A fifth of what json costs, and a server writes a line a decision.
+_ENCODER: Final = msgspec.json.Encoder(enc_hook=str)
 
 # header.payload.signature in base64url; and what SigV4 and presigned URLs carry.
 _SECRET: Final = re.compile(
@@ -37,7 +41,7 @@ class Formatter(logging.Formatter):
         entry.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[0] is not None:
             entry["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return redact(json.dumps(entry, default=str, ensure_ascii=False))
+        return redact(_ENCODER.encode(entry).decode())
 
 
 def redact(text: str) -> str:
@@ -78,3 +82,6 @@ def configure(level: str = "info") -> None:
     handler.setFormatter(Formatter())
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
+    # None of these is in a line of ours; asking for them took a third of the time of one (logging's own advice).
+    logging._srcfile = None  # noqa: SLF001 -- documented under "Optimization"
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -28,13 +28,17 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent, again and again; an answer of another status than `status` is an error of the benchmark."""
+    """What is sent, again and again; an answer of another status than `status` is an error of the benchmark.
+
+    `reconnects` is for a plain-HTTP server that closes each connection after an answer.
+    """
 
     url: str
     body: bytes = b""
     method: str = "POST"
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     status: int = 200
+    reconnects: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,7 @@ def measure(subject: Subject, connections: int, seconds: float) -> Seen:
         "headers": dict(request.headers),
         "body": request.body.decode(),
         "status": request.status,
+        "reconnects": request.reconnects,
         "connections": connections,
         "seconds": seconds,
     }

@@ -46,7 +46,17 @@ class Connection(asyncio.Protocol):
 class Job:
     """What is to be sent where, and what was seen."""
 
-    def __init__(self, url: str, method: str, headers: dict[str, str], body: str, status: int, **_: object) -> None:
+    def __init__(
+        self,
+        url: str,
+        method: str,
+        headers: dict[str, str],
+        body: str,
+        status: int,
+        *,
+        reconnects: bool = False,
+        **_: object,
+    ) -> None:
         place = urlsplit(url)
         self.host, self.port, self.tls = place.hostname, place.port, place.scheme == "https"
         payload = body.encode()
@@ -60,22 +70,35 @@ class Job:
         self.ended = asyncio.Event()
         self.open = 0
         self.closing = False
+        self.reconnects = reconnects
+        self.tasks: set[asyncio.Task[None]] = set()
 
     def answered(self, connection: Connection, status: int, seconds: float) -> None:
         self.times.append(seconds)
         if status != self.status:
             self.wrong[status] = self.wrong.get(status, 0) + 1
-        if self.closing:
+        if self.closing or self.reconnects:
             connection.transport.close()
         else:
             connection.send()
 
     def lost(self) -> None:
+        if self.reconnects and not self.closing:
+            self.tasks.add(asyncio.get_running_loop().create_task(self.again()))
+            return
         self.open -= 1
         if not self.closing:
             self.wrong[0] = self.wrong.get(0, 0) + 1
         if self.open == 0:
             self.ended.set()
+
+    async def again(self) -> None:
+        """A new connection for a server that keeps none."""
+        self.tasks = {task for task in self.tasks if not task.done()}
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self), self.host, self.port
+        )
+        connection.send()
 
 
 async def run(job: Job, connections: int, seconds: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from sts import mfa
 from tests.sts.test_web_identity import BROKEN, refusal
-from tests.sts.world import ACCOUNT, OTHER_ACCOUNT, USER_KEY, World, allow, key_of, trust
+from tests.sts.world import ACCOUNT, OTHER_ACCOUNT, USER_KEY, World, allow, key_of, statements, trust
 
 PRODUCTION, DEVELOPMENT = ACCOUNT, OTHER_ACCOUNT
 SEED = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # the one of RFC 6238's examples
@@ -31,11 +31,6 @@ def role(name: str, trusting: dict[str, Any], *allowed: str, **more: Any) -> dic
     """A role with an identity policy."""
     policies = [{"PolicyName": "own", "PolicyDocument": allow(list(allowed))}] if allowed else []
     return {"RoleName": name, "AssumeRolePolicyDocument": trusting, "RolePolicyList": policies, **more}
-
-
-def statements(*documents: dict[str, Any]) -> dict[str, Any]:
-    """Several documents in one."""
-    return {"Version": "2012-10-17", "Statement": [each for document in documents for each in document["Statement"]]}
 
 
 OWN = {"AWS": f"arn:aws:iam::{DEVELOPMENT}:root"}

@@ -194,6 +194,11 @@ def trust(principal: Any, action: str = "sts:AssumeRole", **more: Any) -> dict[s
     }
 
 
+def statements(*documents: dict[str, Any]) -> dict[str, Any]:
+    """Several documents in one."""
+    return {"Version": "2012-10-17", "Statement": [each for document in documents for each in document["Statement"]]}
+
+
 def web_trust(issuer: str, subject: str = SUBJECT) -> dict[str, Any]:
     """A trust policy for one ServiceAccount."""
     host = issuer.partition("://")[2]
@@ -300,11 +305,12 @@ def signed_request(
     service: str = "sts",
     headers: dict[str, str] | None = None,
     presigned: int = 0,
+    host: str = "sts.test",
 ) -> HttpRequest:
     """A request signed by botocore now; `presigned` seconds in its query instead of its header."""
     names = ("access_key", "secret_key", "token")
-    request = AWSRequest(method, f"https://sts.test{target}", data=body or None)
-    request.headers["Host"] = "sts.test"
+    request = AWSRequest(method, f"https://{host}{target}", data=body or None)
+    request.headers["Host"] = host
     if body:
         request.headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
     for name, value in (headers or {}).items():
@@ -317,7 +323,7 @@ def signed_request(
         signer = S3SigV4Auth if service == "s3" else SigV4Auth
         signer(credentials, service, "us-east-1").add_auth(request)
     sent = [(name.lower(), value) for name, value in request.headers.items()]
-    return HttpRequest(method, request.url.removeprefix("https://sts.test"), sent, body)
+    return HttpRequest(method, request.url.removeprefix(f"https://{host}"), sent, body)
 
 
 def signed_at(request: HttpRequest) -> float:
