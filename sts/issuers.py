@@ -33,6 +33,8 @@ COOL_DOWN_SECONDS: Final = 30.0  # between refreshes for unknown kids
 RETRY_SECONDS: Final = 1.0  # between fetches that fail
 TIMEOUT_SECONDS: Final = 5.0  # for discovery and keys together
 SIZE_LIMIT: Final = 1024 * 1024
+# kube-apiserver answers 406 for its key set where this is application/json alone.
+ACCEPT: Final = "application/json, application/jwk-set+json, */*;q=0.5"
 # AWS refuses a provider whose discovery document lacks one of these.
 REQUIRED_MEMBERS: Final = (
     "issuer", "jwks_uri", "response_types_supported", "subject_types_supported",
@@ -137,7 +139,7 @@ async def _keys(provider: Provider) -> jwks.KeySet:
 async def _published(provider: Provider, local: Local) -> bytes:
     """The JWKS document, by way of the discovery document."""
     context = await asyncio.to_thread(lambda: ssl.create_default_context(cafile=local.ca_bundle or None))
-    headers = {"Accept": "application/json"}
+    headers = {"Accept": ACCEPT}
     if local.token_file:
         headers["Authorization"] = f"Bearer {(await asyncio.to_thread(_read, local.token_file)).decode().strip()}"
     connector = aiohttp.TCPConnector(ssl=context, force_close=True)
