@@ -70,6 +70,8 @@ def _document(body: bytes, content_type: str, now: float, before: Document | Non
 
 def unchanged(document: Document, if_none_match: str | None, if_modified_since: str | None) -> bool:
     """Whether a conditional request is answered by 304 (RFC 9110 section 13.2.2: If-None-Match decides where given)."""
+    if if_none_match == document.etag:
+        return True
     if if_none_match is not None:
         candidates = {candidate.strip().removeprefix("W/") for candidate in if_none_match.split(",")}
         return bool({"*", document.etag} & candidates)

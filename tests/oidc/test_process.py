@@ -133,7 +133,25 @@ async def test_the_servers_process_never_imports_kopf_or_kubernetes(authority: t
             await server.said("published")
             imported = {line.rsplit("|", 1)[1].strip() for line in server.other if line.startswith("import time:")}
             assert "oidc.serve" in imported
+            assert not {name for name in imported if name.split(".")[0] in {"cryptography", "yaml", "boto3"}}
             assert not {name for name in imported if name.split(".")[0] in {"kopf", "kubernetes", "webhook", "sts"}}
+
+
+async def test_the_server_stays_within_its_memory(authority: trustme.CA, tmp_path: Path) -> None:
+    """At most 50 MiB resident after it has served."""
+    async with running(authority, tmp_path) as upstream:
+        upstream.keys = [jwk(name, "RS256") for name in "abc"]
+        options = [*source(upstream, tmp_path), *certificate(authority, tmp_path)]
+        async with started(*options) as server, client(server, authority) as answers:
+            await server.said("published")
+            for _ in range(300):
+                await answers.get(JWKS)
+            assert resident_kib(server.process.pid) <= 50 * 1024
+
+
+def resident_kib(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(status.partition("VmRSS:")[2].split()[0])
 
 
 async def test_public_url_moves_the_jwks_only(authority: trustme.CA, tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""Relying parties that we did not write, in two other languages, verify a real ServiceAccount token against us."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import jwt
+import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
+
+from tests.cluster import cache, pki
+from tests.cluster.fixtures import FreshApiServer
+from tests.oidc.process import certificate, started
+
+HERE = Path(__file__).parent / "clients"
+ISSUER = "https://irsa-oidc.irsa-system.svc"
+AUDIENCE = "sts.amazonaws.com"
+
+
+def go_client() -> Path:
+    """The Go program, built once."""
+    go = shutil.which("go") or missing("go is not installed; it builds the client of coreos/go-oidc")
+
+    def build(place: Path) -> None:
+        environment = {**os.environ, "CGO_ENABLED": "0"}
+        run([go, "build", "-mod=readonly", "-o", str(place), "."], HERE, environment)
+
+    return cache.built(f"oidc-go-{cache.digest(HERE / 'main.go', HERE / 'go.sum')}", build)
+
+
+def node_modules() -> Path:
+    """The Node packages, fetched once."""
+    npm = shutil.which("npm") or missing("npm is not installed; it fetches jose and openid-client")
+
+    def build(place: Path) -> None:
+        place.mkdir()
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(HERE / name, place)
+        run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], place, dict(os.environ))
+
+    return cache.built(f"oidc-node-{cache.digest(HERE / 'package-lock.json')}", build)
+
+
+def run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False
+    )
+    if done.returncode:
+        missing(f"{command[0]} did not succeed: {done.stderr.strip()[-300:]}")
+
+
+def missing(what: str) -> str:
+    """Skip, or fail where a skipped proof proves nothing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(what)
+    pytest.skip(what)
+
+
+async def answers(command: list[str], tokens: list[str]) -> list[str]:
+    process = await asyncio.create_subprocess_exec(
+        *command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    async with asyncio.timeout(60):
+        out, err = await process.communicate("\n".join(tokens).encode())
+    assert 0 == process.returncode, err.decode() + out.decode()
+    return out.decode().splitlines()
+
+
+@pytest.mark.parametrize("language", ["go", "node"])
+async def test_a_real_token_is_verified_and_a_foreign_one_refused(
+    language: str, fresh_apiserver: FreshApiServer, tmp_path: Path
+) -> None:
+    """By their own discovery, caching and checks; a token of another key or audience is not theirs."""
+    program = go_client() if language == "go" else node_modules()
+    authority = trustme.CA()
+    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    old = pki.signing_key()
+    with fresh_apiserver({"service-account-issuer": ISSUER}, [old, pki.signing_key()]) as server:
+        namespace = server.namespace()
+        account = server.service_account(namespace, "default")
+        token = server.token(namespace, "default", AUDIENCE, 600)
+        foreign = forged(token)
+        files = certificate(authority, tmp_path, "irsa-oidc.irsa-system.svc")
+        async with started(f"--kubeconfig={account}", *files) as ours:
+            await ours.said("published")
+            port = str(ours.ports["documents"])
+            ca = str(tmp_path / "ca.pem")
+            command = {
+                "go": [str(program), ISSUER, f"127.0.0.1:{port}", ca, AUDIENCE],
+                "node": ["node", str(HERE / "verify.mjs"), str(program), ISSUER, port, ca, AUDIENCE],
+            }[language]
+            other = server.token(namespace, "default", "another-audience", 600)
+            first, second, third = await answers(command, [token, foreign, other])
+    assert f"ok system:serviceaccount:{namespace}:default" == first
+    assert second.startswith("refused:")
+    assert third.startswith("refused:")
+
+
+def forged(token: str) -> str:
+    """The same claims and the same kid, signed by another key."""
+    key = serialization.load_pem_private_key(pki.signing_key(), None)
+    claims = jwt.decode(token, options={"verify_signature": False})
+    kid = jwt.get_unverified_header(token)["kid"]
+    return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid})  # type: ignore[arg-type]
