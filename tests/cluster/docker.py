@@ -136,7 +136,7 @@ def _pid() -> int | None:
 def _start(docker: Docker) -> None:
     run_folder = _run_folder()
     shutil.rmtree(run_folder, ignore_errors=True)
-    run_folder.mkdir(parents=True)
+    run_folder.mkdir(parents=True, exist_ok=True)  # a network namespace of a killed daemon may still be mounted there
     variables = debian.environment(debian.tools())
     _remember_firewall(run_folder, variables)
     with step("starting a Docker daemon of our own"):
@@ -208,10 +208,18 @@ def _remember_firewall(run_folder: Path, variables: Mapping[str, str]) -> None:
         (run_folder / "forward-policy").write_text(_forward_policy(variables))
 
 
+def _another_daemon_runs() -> bool:
+    for place in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if place.read_text().strip() == "dockerd":
+                return True
+    return False
+
+
 def _restore_firewall(run_folder: Path) -> None:
     """Take Docker's chains out again, if they were our daemon's."""
     before = run_folder / "forward-policy"
-    if not before.exists():
+    if not before.exists() or _another_daemon_runs():
         return
     variables = debian.environment(debian.tools())
     run("iptables", "-P", "FORWARD", before.read_text(), env=variables)

@@ -8,8 +8,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -199,7 +198,7 @@ def with_buckets(corefile: str) -> str:
     return corefile[: place.start()] + BUCKETS + corefile[place.start() :]
 
 
-def wait_until(what: str, happened: Any, seconds: float = READY_SECONDS) -> None:
+def wait_until(what: str, happened: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
     """Ask `happened` again and again until it is true.
 
     Raises:
@@ -250,31 +249,36 @@ def _users_cluster(kubeconfig: Path) -> Cluster:
 
 def _node_image(daemon: Docker) -> tuple[str, bool]:
     """The node image, and whether it is one that we made."""
-    public = public_node_image()
-    if daemon.has_image(public):
-        return public, False
-    if not daemon.ours or not _made_one(daemon):
-        try:
-            with step(f"pulling {public.partition('@')[0]}"):
-                daemon.run("pull", "--quiet", public, seconds=PULL_SECONDS)
-        except ClusterError as problem:
-            say(f"it cannot be pulled ({str(problem).splitlines()[-1][:160]}), so a node image is made here")
-        else:
+    candidates = public_node_images()
+    for public in candidates:
+        if daemon.has_image(public):
             return public, False
+    if not daemon.run("images", "--quiet", "irsa/node").strip():
+        for public in candidates:
+            try:
+                with step(f"pulling {public.partition('@')[0]}"):
+                    daemon.run("pull", "--quiet", public, seconds=PULL_SECONDS)
+            except ClusterError as problem:
+                say(f"it cannot be pulled: {str(problem).splitlines()[-1][:160]}")
+                if "not found" not in str(problem) and "manifest unknown" not in str(problem):
+                    break  # no registry answers, so the next would fail as well, and perhaps as slowly
+            else:
+                return public, False
+        say("so a node image is made here")
     return node_image.ensure(daemon), True
 
 
-def _made_one(daemon: Docker) -> bool:
-    return bool(daemon.run("images", "--quiet", "irsa/node").strip())
+def public_node_images() -> list[str]:
+    """The node images of kind for the Kubernetes minor wanted: its default if it is of that minor, else by patch release.
 
-
-def public_node_image() -> str:
-    """The node image that belongs to this release of kind, with its digest, if it is of the Kubernetes minor wanted."""
+    Not every patch release has one.
+    """
     place = binaries.module_folder("kind", "sigs.k8s.io/kind") / "pkg/apis/config/defaults/image.go"
     found = re.search(r'"(kindest/node:v(\d+\.\d+)\.\S+)"', place.read_text())
     if found and found[2] == binaries.KUBERNETES:
-        return found[1]
-    return f"kindest/node:{binaries.kubernetes_version()}"
+        return [found[1]]
+    newest = int(binaries.kubernetes_version().rpartition(".")[2])
+    return [f"kindest/node:v{binaries.KUBERNETES}.{patch}" for patch in range(newest, -1, -1)]
 
 
 def _kind(daemon: Docker, *arguments: str) -> str:
@@ -282,12 +286,17 @@ def _kind(daemon: Docker, *arguments: str) -> str:
 
 
 def _runs(cluster: Cluster) -> bool:
+    """Whether it is there and answers; one that is just being restarted by a test is given time."""
+    if not cluster.kubeconfig.exists() or cluster.docker is None:
+        return False
     try:
-        return cluster.kubeconfig.exists() and "True" in cluster.kubectl(
-            "get", "nodes", "-o", 'jsonpath={.items[*].status.conditions[?(@.type=="Ready")].status}', seconds=20
-        )
+        state = cluster.docker.run("inspect", "--format", "{{.State.Running}}", f"{cluster.name}-control-plane")
+        if state.strip() != "true":
+            return False
+        wait_until(f"the API server of {cluster.name} is ready", cluster.is_ready, seconds=60)
     except ClusterError:
         return False
+    return True
 
 
 def _cgroup_v1() -> bool:
@@ -298,14 +307,3 @@ def _folder() -> Path:
     place = cache.root() / "clusters"
     place.mkdir(exist_ok=True)
     return place
-
-
-@contextmanager
-def temporary(name: str, *, issuer_of_ours: bool = True) -> Iterator[Cluster]:
-    """A kind cluster that is deleted afterwards."""
-    cluster = up(name, issuer_of_ours=issuer_of_ours)
-    try:
-        yield cluster
-    finally:
-        if cluster.docker and cluster.name:
-            _kind(cluster.docker, "delete", "cluster", "--name", cluster.name, "--kubeconfig", str(cluster.kubeconfig))
