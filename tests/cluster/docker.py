@@ -209,9 +209,9 @@ def _remember_firewall(run_folder: Path, variables: Mapping[str, str]) -> None:
 
 
 def _another_daemon_runs() -> bool:
-    for place in Path("/proc").glob("[0-9]*/comm"):
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if place.read_text().strip() == "dockerd":
+            if place.read_bytes().split(b"\0")[0].endswith(b"dockerd"):
                 return True
     return False
 

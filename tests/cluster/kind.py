@@ -25,6 +25,7 @@ from tests.cluster.shell import run
 CONFIGURATION = Path(__file__).parents[2] / "kind-config.yaml"
 PULL_SECONDS = 300.0
 READY_SECONDS = 180.0
+CLUSTERS_BY_DEFAULT, INOTIFY_INSTANCES = 3, 512  # 128 instances are usual, enough for some four clusters
 SERVICES, PODS = "10.96.0.0/16", "10.244.0.0/16"  # kind's defaults
 
 # Virtual-hosted buckets (BUCKET.irsa-sts.irsa-system.svc) are names of the STS Service, which only DNS can say.
@@ -144,6 +145,7 @@ def up(name: str = "", *, issuer_of_ours: bool = True) -> Cluster:
         if made_of.exists() and made_of.read_text() == wanted and _runs(cluster):
             return cluster
         made_of.unlink(missing_ok=True)
+        _warn_of_inotify()
         with step(f"creating the kind cluster {name} (Kubernetes {binaries.KUBERNETES})"):
             _create(cluster, daemon, image, text)
         made_of.write_text(wanted)
@@ -223,6 +225,15 @@ def _create(cluster: Cluster, daemon: Docker, image: str, text: str) -> None:
     _answer_for_buckets(cluster)
 
 
+def _warn_of_inotify() -> None:
+    """Each cluster takes some 30 of the machine's inotify instances; kube-proxy is the first that finds none left."""
+    limit = Path("/proc/sys/fs/inotify/max_user_instances")
+    if len(known()) >= CLUSTERS_BY_DEFAULT and limit.exists() and int(limit.read_text()) < INOTIFY_INSTANCES:
+        say(
+            f"several clusters need more inotify instances: sysctl -w fs.inotify.max_user_instances={INOTIFY_INSTANCES}"
+        )
+
+
 def _keep_inside(cluster: Cluster) -> None:
     """Refuse on the node what is for a Service or a pod and that no rule has caught, so that it never leaves it."""
     for chain in ("OUTPUT", "FORWARD"):
@@ -269,7 +280,7 @@ def _node_image(daemon: Docker) -> tuple[str, bool]:
 
 
 def public_node_images() -> list[str]:
-    """The node images of kind for the Kubernetes minor wanted: its default if it is of that minor, else by patch release.
+    """The node images of kind for the Kubernetes minor wanted: its default if it is one, else by patch release.
 
     Not every patch release has one.
     """
