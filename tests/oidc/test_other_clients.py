@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from tests.cluster import cache, pki
 from tests.cluster.fixtures import FreshApiServer
 from tests.oidc.process import certificate, started
+from tests.oidc.programs import missing, run
 
 HERE = Path(__file__).parent / "clients"
 ISSUER = "https://irsa-oidc.irsa-system.svc"
@@ -42,21 +43,6 @@ def node_modules() -> Path:
         run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], place, dict(os.environ))
 
     return cache.built(f"oidc-node-{cache.digest(HERE / 'package-lock.json')}", build)
-
-
-def run(command: list[str], folder: Path, environment: dict[str, str]) -> None:
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=110, check=False
-    )
-    if done.returncode:
-        missing(f"{command[0]} did not succeed: {done.stderr.strip()[-300:]}")
-
-
-def missing(what: str) -> str:
-    """Skip, or fail where a skipped proof proves nothing."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 async def answers(command: list[str], tokens: list[str]) -> list[str]:

@@ -1,19 +1,24 @@
 """The rotation drill: the cluster's signing key is replaced while relying parties go on verifying, and none ever fails.
 
+Once with keys in kube-apiserver's files, which it reads at its start, and once with an external signer (KEP-740).
+
 Compressed: a token is used for some seconds here, where a cluster says a day; what the drill does is what the runbook
 in docs/oidc.md says, step by step, with the same commands.
 """
 
 import asyncio
 import json
+import os
+import shutil
 import ssl
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 import jwt
@@ -23,16 +28,16 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from oidc.sources.ledger import LedgerFile
-from tests.cluster import pki
+from tests.cluster import cache, pki
 from tests.cluster.apiserver import ApiServer, free_ports
 from tests.cluster.fixtures import FreshApiServer
 from tests.oidc.cluster import NAMESPACE, install_rights, keeper_arguments, keys, mounted
 from tests.oidc.process import Client, Process, certificate, client, launched, started
+from tests.oidc.programs import missing, run
 
 ISSUER = "https://irsa-oidc.irsa-system.svc"
 JWKS = "/openid/v1/jwks"
 MAX_AGE, TOKEN_LIFE, SKEW = 3, 6, 1
-LEAD = 33  # the local STS asks for an unknown kid every 30 s at most; in earnest a key is ahead by hours
 TIMES = [f"--max-age={MAX_AGE}s", f"--max-token-lifetime={TOKEN_LIFE}s", f"--clock-skew={SKEW}s", "--poll=200ms"]
 AUDIENCE = "sts.amazonaws.com"
 
@@ -184,9 +189,84 @@ async def published(answers: Client) -> set[str]:
     return {key["kid"] for key in json.loads((await answers.get(JWKS))[1])["keys"]}
 
 
+class KeyFiles:
+    """kube-apiserver's own key files: it has to be restarted for each change."""
+
+    lead = 33  # seconds; our STS asks for an unknown kid every 30 s at most; in earnest a key is ahead by hours
+
+    def __init__(self, _folder: Path, _old: bytes, new: bytes) -> None:
+        self.flags: dict[str, str | list[str]] = {"service-account-issuer": ISSUER}
+        self.new = new
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def switch(self, server: ApiServer) -> None:
+        """Sign with the new key, verify both."""
+        server.stop()
+        (server.folder / "sa-1.pub").write_bytes(pki.public_key(self.new))
+        (server.folder / "sa-0.key").write_bytes(self.new)
+        server.start()
+
+    def remove(self, server: ApiServer) -> None:
+        """Forget the old key."""
+        server.stop()
+        (server.folder / "sa-0.pub").unlink()
+        server.start()
+
+
+class Signer:
+    """The example signer: nothing is restarted. Our STS is left to the other drill, so that this one is shorter."""
+
+    lead = 6
+
+    def __init__(self, folder: Path, old: bytes, new: bytes) -> None:
+        self.folder, self.old, self.new = folder / "signer", old, new
+        self.folder.mkdir()
+        (self.folder / "signing.key").write_bytes(old)
+        self.socket = f"{self.folder}/socket"
+        self.flags: dict[str, str | list[str]] = {
+            "service-account-issuer": ISSUER,
+            "service-account-signing-endpoint": self.socket,
+            "service-account-signing-key-file": [],
+            "service-account-key-file": [],
+        }
+
+    def __enter__(self) -> Self:
+        source = Path(__file__).parents[2] / "examples/external-signer"
+        go = shutil.which("go") or missing("go is not installed; it builds the example signer")
+        environment = {**os.environ, "CGO_ENABLED": "0"}
+        program = cache.built(
+            f"external-signer-{cache.digest(source / 'main.go', source / 'go.sum')}",
+            lambda place: run([go, "build", "-mod=readonly", "-o", str(place), "."], source, environment),
+        )
+        self.process = subprocess.Popen([program, str(self.folder), self.socket], stderr=subprocess.PIPE)
+        assert self.process.stderr is not None
+        assert b"serving" in self.process.stderr.readline()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+    def switch(self, _: ApiServer) -> None:
+        """Sign with the new key, verify both."""
+        (self.folder / "old.pub").write_bytes(pki.public_key(self.old))
+        (self.folder / "new.key").write_bytes(self.new)
+        (self.folder / "new.key").rename(self.folder / "signing.key")
+
+    def remove(self, _: ApiServer) -> None:
+        """Forget the old key."""
+        (self.folder / "old.pub").unlink()
+
+
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("way", [KeyFiles, Signer])
 async def test_a_signing_key_is_rotated_and_no_verification_fails(
-    fresh_apiserver: FreshApiServer, tmp_path: Path
+    way: type[KeyFiles | Signer], fresh_apiserver: FreshApiServer, tmp_path: Path
 ) -> None:
     """Stage, switch, outlive, remove: no relying party ever fails, and the old key goes when its time is over."""
     authority = trustme.CA()
@@ -195,12 +275,12 @@ async def test_a_signing_key_is_rotated_and_no_verification_fails(
     authority.configure_trust(context)
     old, new = pki.signing_key(), pki.signing_key()
     files = certificate(authority, tmp_path)
-    with fresh_apiserver({"service-account-issuer": ISSUER}, [old]) as server:
+    with way(tmp_path, old, new) as keeping_keys, fresh_apiserver(keeping_keys.flags, [old]) as server:
         install_rights(server)
         place = tmp_path / "token"
         place.write_text(server.token(NAMESPACE, "irsa-keys", server.issuer))
         renewing = asyncio.create_task(kubelet(server, place))
-        keeping = keeper_arguments(server, f"--kube-token-file={place}", f"--lead={LEAD}s", *TIMES)
+        keeping = keeper_arguments(server, f"--kube-token-file={place}", f"--lead={way.lead}s", *TIMES)
         where = (f"--kube-api={server.url}", f"--kube-ca-file={server.folder}/ca.crt", f"--kube-token-file={place}")
         (port,) = free_ports(1)
         reached = (f"--port={port}", f"--public-url=https://localhost:{port}")  # no name service knows the issuer here
@@ -214,10 +294,12 @@ async def test_a_signing_key_is_rotated_and_no_verification_fails(
             await keeper.said("key changed its state")
             (tmp_path / "accounts.json").write_text(accounts(port, tmp_path / "ca.pem"))
             async with launched("sts", "--port=0", f"--accounts={tmp_path}/accounts.json", *files) as sts:
-                parties = [Cacher(answers), Library(port, context), Sts(await listening(sts), tmp_path / "ca.pem")]
+                parties: list[Any] = [Cacher(answers), Library(port, context)]
+                if way is KeyFiles:
+                    parties.append(Sts(await listening(sts), tmp_path / "ca.pem"))
                 pods = Pods(server, server.namespace(), parties)
                 async with at_work(pods):
-                    await drill(server, pods, answers, LedgerFile(folder), new)
+                    await drill(server, pods, answers, LedgerFile(folder), keeping_keys)
                 assert [] == pods.failures
                 assert 2 == len(pods.verified)
                 assert min(pods.verified.values()) > 20
@@ -228,7 +310,7 @@ async def listening(sts: Process) -> int:
     return int((await sts.said("serving"))["port"])
 
 
-async def drill(server: ApiServer, pods: Pods, answers: Client, ledger: LedgerFile, new: bytes) -> None:
+async def drill(server: ApiServer, pods: Pods, answers: Client, ledger: LedgerFile, way: KeyFiles | Signer) -> None:
     """The runbook."""
 
     async def states() -> dict[str, str]:
@@ -237,7 +319,7 @@ async def drill(server: ApiServer, pods: Pods, answers: Client, ledger: LedgerFi
     await until(lambda: true(len(pods.verified) == 1))
     (first,) = pods.verified
     # 1. The next key is published ahead.
-    staged = await keys(server, "stage", "-", stdin=pki.public_key(new))
+    staged = await keys(server, "stage", "-", stdin=pki.public_key(way.new))
     second = staged["kid"]
     await until(lambda: true_of(states(), {first: "current", second: "next"}))
     await until(lambda: true_of(published(answers), {first, second}))
@@ -246,18 +328,13 @@ async def drill(server: ApiServer, pods: Pods, answers: Client, ledger: LedgerFi
     signs_from = datetime.fromisoformat(staged["signsFrom"])
     await until(lambda: true(datetime.now(UTC) >= signs_from))
     # 2. The API server signs with it, and verifies both.
-    server.stop()
-    (server.folder / "sa-1.pub").write_bytes(pki.public_key(new))
-    (server.folder / "sa-0.key").write_bytes(new)
-    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(way.switch, server)
     await until(lambda: true_of(states(), {first: "retiring", second: "current"}))
     # 3. The last token of the old key is over.
     await until(lambda: true(pods.kids() == {second}))
     # 4. The old key is removed; it stays published for as long as any token of it could live.
-    server.stop()
-    (server.folder / "sa-0.pub").unlink()
     removed = time.time()
-    await asyncio.to_thread(server.start)
+    await asyncio.to_thread(way.remove, server)
     # 5. Its time is over.
     await until(lambda: true_of(published(answers), {second}))
     assert time.time() >= removed + MAX_AGE + TOKEN_LIFE + SKEW
