@@ -7,6 +7,7 @@ staged key appears, a dropped one goes, and one whose time is over expires, thou
 
 import time
 from collections.abc import Callable, Iterable
+from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -89,7 +90,7 @@ class Publisher:
         return self._written.issuer if self._written else None
 
     def _accept(self, seen: Observation) -> None:
-        now = int(self._clock())
+        now = ceil(self._clock())  # up, so that a vanished key is published for no second too few
         gates.check_issuer(seen.issuer, self._expected())
         self.neighbours(seen.issuer)
         gates.check_keys(seen.keys, to_publish(self.ledgers, now))

@@ -63,7 +63,7 @@ def list_keys(**given: Any) -> None:  # noqa: ANN401 -- click has checked each b
 def stage(pem: Any, **given: Any) -> None:  # noqa: ANN401 -- click has checked each by its type
     """Publish the public key in file PEM ("-": standard input) ahead of its first signature."""
     key = _public_key(pem.read(1 << 20), pem.name, given)
-    _change(given, lambda ledger, now, _: commands.stage(ledger, key, now), key.kid)
+    _change(given, lambda ledger, now, _: commands.stage(ledger, key, now + 1), key.kid)
 
 
 @command.command("retire", context_settings=SETTINGS)

@@ -7,6 +7,7 @@ the holder of the Lease writes; the others look on, ready to take over.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from math import ceil
 from typing import Final
 
 import msgspec
@@ -90,7 +91,7 @@ class Keeper:
             return None
 
     def _take(self, cluster: str, seen: Observation, kept: Record) -> None:
-        issuer, now = self._issuers[cluster], int(time.time())
+        issuer, now = self._issuers[cluster], ceil(time.time())  # up: no second too few
         if issuer is None and len(kept.issuers) == 1 == len(self._sources):
             issuer = next(iter(kept.issuers))
         before = kept.issuers.get(seen.issuer, Ledger(seen.issuer))

@@ -1,0 +1,85 @@
+"""A server whose sources fail at random, and what it answers meanwhile: never a 5xx, never a set that was not right.
+
+The bounded one runs always; SOAK_SECONDS=3600 makes it the hour of `make nightly`.
+"""
+
+import asyncio
+import json
+import os
+import random
+import time
+from pathlib import Path
+
+import pytest
+import trustme
+
+from tests.oidc.keys import jwk, private_jwk
+from tests.oidc.process import Client, certificate, client, started
+from tests.oidc.upstream import Upstream, running
+
+PATHS = ("/openid/v1/jwks", "/.well-known/openid-configuration")
+GOOD = [jwk("a"), jwk("b")]
+ROTATED = [jwk("b"), jwk("c", "RS256")]
+EVERY = {"a", "b", "c"}
+
+
+def weather(upstream: Upstream, chance: random.Random) -> None:
+    """Let something happen to the source."""
+    upstream.status, upstream.raw, upstream.issuer, upstream.keys = 200, None, "https://oidc.example.com", GOOD
+    match chance.randrange(10):
+        case 0:
+            upstream.status = chance.choice([302, 401, 403, 404, 429, 500, 503])
+        case 1:
+            upstream.raw = chance.choice([b"", b"{}", b"<html>", b"[" * 99_999, b"\xff\xfe", b'{"keys": 7}'])
+        case 2:
+            upstream.issuer = "https://other.example.com"
+        case 3:
+            upstream.keys = chance.choice([[], [jwk("z")], [*GOOD, private_jwk("y")], [*GOOD, jwk("z", kid="a")]])
+        case 4 | 5:
+            upstream.keys = ROTATED
+
+
+async def ask(answers: Client, until: float, seen: dict[int, int]) -> None:
+    etags: dict[str, str] = {}
+    while time.monotonic() < until:
+        for path in PATHS:
+            answer, body = await answers.get(path, If_None_Match=etags.get(path, '"none"'))
+            seen[answer.status] = seen.get(answer.status, 0) + 1
+            if answer.status == 200 and path == PATHS[0]:
+                kids = {key["kid"] for key in json.loads(body)["keys"]}
+                assert "b" in kids <= EVERY
+            if answer.status == 200:
+                etags[path] = answer.headers["ETag"]
+
+
+async def soak(folder: Path, seconds: float, seed: int) -> dict[int, int]:
+    authority, chance, seen = trustme.CA(), random.Random(seed), {}  # noqa: S311 -- weather, not a secret
+    async with running(authority, folder) as upstream:
+        upstream.keys = GOOD
+        source = [f"--kube-api={upstream.url}", f"--kube-ca-file={folder}/upstream.pem", "--poll=10ms", "--retain=1s"]
+        async with started(*source, *certificate(authority, folder)) as server, client(server, authority) as answers:
+            await server.said("published")
+            until = time.monotonic() + seconds
+            asking = [asyncio.create_task(ask(answers, until, seen)) for _ in range(4)]
+            while time.monotonic() < until:
+                weather(upstream, chance)
+                await asyncio.sleep(0.05)
+            await asyncio.gather(*asking)
+            for refused in ("refused", "unreachable", "malformed"):
+                assert 0 < await server.sample(f'irsa_oidc_polls_total{{cluster="",result="{refused}"}}')
+            assert 200 == (await server.metrics("/readyz"))[0]
+    return seen
+
+
+async def test_for_some_seconds(tmp_path: Path) -> None:
+    """Every kind of failure, again and again; only 200 and 304 come out."""
+    seen = await soak(tmp_path, 5, seed=1)
+    assert {200, 304} == seen.keys()
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(4000)
+async def test_for_an_hour(tmp_path: Path) -> None:
+    """The same for as long as SOAK_SECONDS says."""
+    seen = await soak(tmp_path, float(os.environ.get("SOAK_SECONDS", "3600")), seed=int(time.time()))
+    assert {200, 304} == seen.keys()
