@@ -9,6 +9,7 @@ seconds are failures.
 import asyncio
 import json
 import math
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from prometheus_client import Counter
 from irsa.runtime.logs import Log
 from sts import jwks, refusals
 from sts.accounts import Local, Provider
+from sts.loading import public
 
 log: Final = Log("sts.issuers")
 
@@ -142,14 +144,32 @@ async def _published(provider: Provider, local: Local) -> bytes:
     headers = {"Accept": ACCEPT}
     if local.token_file:
         headers["Authorization"] = f"Bearer {(await asyncio.to_thread(_read, local.token_file)).decode().strip()}"
-    connector = aiohttp.TCPConnector(ssl=context, force_close=True)
+    # An issuer without a Local block is one that AWS could reach; what is behind our own walls is not asked for it.
+    resolver = None if provider.local else _PublicResolver()
+    connector = aiohttp.TCPConnector(ssl=context, force_close=True, resolver=resolver)
     async with aiohttp.ClientSession(connector=connector, trust_env=False, auto_decompress=False) as session:
         where = local.discovery_url or provider.url.rstrip("/") + "/.well-known/openid-configuration"
         jwks_uri = _jwks_uri(await _get(session, where, headers), provider.url, secure=where.startswith("https://"))
+        if not provider.local and not public(urlsplit(jwks_uri).hostname or ""):
+            raise Unusable(f"its keys are at the private address {jwks_uri}")
         if not local.ca_bundle and _origin(jwks_uri) != _origin(where):
             # Without a CA of the operator's own anybody could be behind another host; it does not get our bearer token.
             headers.pop("Authorization", None)
         return await _get(session, jwks_uri, headers)
+
+
+class _PublicResolver(aiohttp.ThreadedResolver):
+    """Names of public addresses only."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[aiohttp.abc.ResolveResult]:
+        """The addresses, every one of them public."""
+        found = await super().resolve(host, port, family)
+        for each in found:
+            if not public(each["host"]):
+                raise Unusable(f"{host} is the private address {each['host']}; a provider there needs a Local block")
+        return found
 
 
 async def _get(session: aiohttp.ClientSession, url: str, headers: dict[str, str]) -> bytes:

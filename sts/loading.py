@@ -4,6 +4,7 @@ All or nothing: a policy that is not understood whole makes the file unusable, s
 answer differ from AWS's in silence.
 """
 
+import ipaddress
 import re
 from collections.abc import Iterator
 from typing import Any, Final
@@ -26,6 +27,7 @@ _KEY_ID: Final = re.compile(r"\w{16,128}", re.ASCII)
 _CLIENT_IDS: Final = 100
 _PROVIDERS: Final = 100  # for each account, as IAM's quota
 _DURATIONS: Final = range(3600, 43201)
+_URL_LIMIT: Final = 255
 ROOT: Final = "<root_account>"  # as IAM's credential report names the root user
 
 
@@ -265,7 +267,11 @@ class _AccountReader:
 
     def _attached(self, arn: str, path: Path) -> Policy:
         if arn not in self.managed:
-            raise self._error(path, f"no policy {arn!r} in this account's Policies")
+            raise self._error(
+                path,
+                f"no policy {arn!r} in this account's Policies; "
+                "put it there as get-account-authorization-details prints it",
+            )
         return self.managed[arn]
 
     def _managed_policies(self) -> Iterator[tuple[str, Policy]]:
@@ -310,13 +316,25 @@ _MEMBERS: Final = {
 
 def issuer_problem(url: str, *, local: bool) -> str:
     """Why a URL cannot be a provider's, or nothing; with `local` more is allowed than AWS allows."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as problem:
+        return str(problem)
     if parts.scheme != "https" and not (local and parts.scheme == "http"):
         return "has to begin with https://"
-    if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc or url.endswith("?"):
+    if not parts.hostname or parts.query or parts.fragment or "@" in parts.netloc or url.endswith(("?", "#")):
         return "has to be https://HOST/PATH without query, fragment or credentials"
-    if len(url) > 255:  # noqa: PLR2004 -- IAM's limit
-        return "has to be at most 255 characters"
-    if parts.port is not None and not local:
-        return "a port is allowed only with a Local block, since AWS does not take one"
+    if len(url) > _URL_LIMIT:
+        return f"has to be at most {_URL_LIMIT} characters"
+    if not local and (port is not None or not public(parts.hostname)):
+        return "a port or a private address is allowed only with a Local block, since AWS could not reach it"
     return ""
+
+
+def public(host: str) -> bool:
+    """Whether a host is a name, or an address that everybody can reach."""
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        return True
