@@ -25,7 +25,8 @@ MARKERS = {
     "demo_image": "kind",
 }
 IMAGES = {"irsa_image": images.LOCAL, "demo_image": images.DEMO}
-PROBLEM = pytest.StashKey[ClusterError]()
+DEFAULT = "irsa-default"
+PROBLEMS = pytest.StashKey[dict[str, ClusterError]]()
 
 FreshApiServer = Callable[..., AbstractContextManager[api.ApiServer]]
 
@@ -40,29 +41,31 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what the selected tests need, and bring their clusters up."""
+    session.config.stash[PROBLEMS] = problems = {}
     if session.config.option.collectonly:
         return
     wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     with session.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        try:
-            _prepare(wanted)
-        except ClusterError as problem:
-            session.config.stash[PROBLEM] = problem
+        for name, prepare in PREPARATIONS.items():
+            if name in wanted:
+                try:
+                    prepare(wanted)
+                except ClusterError as problem:
+                    problems[name] = problem
 
 
-def _prepare(wanted: set[str]) -> None:
-    if wanted & {"apiserver", "fresh_apiserver"}:
-        binaries.build(binaries.API_SERVER)
-    if wanted & {"cluster", "irsa_image", "demo_image"}:
-        up = kind.up()
-        for name, flavour in IMAGES.items():
-            if name in wanted:
-                images.in_cluster(up, flavour)
-    if "cluster_default" in wanted:
-        default = kind.up("irsa-default", issuer_of_ours=False)
-        for name, flavour in IMAGES.items():
-            if name in wanted:
-                images.in_cluster(default, flavour)
+def _with_images(cluster: kind.Cluster, wanted: set[str]) -> None:
+    for name, flavour in IMAGES.items():
+        if name in wanted:
+            images.in_cluster(cluster, flavour)
+
+
+# fixture -> what takes longer than a test may
+PREPARATIONS: dict[str, Callable[[set[str]], None]] = {
+    "fresh_apiserver": lambda _: binaries.build(binaries.API_SERVER),
+    "cluster": lambda wanted: _with_images(kind.up(), wanted),
+    "cluster_default": lambda wanted: _with_images(kind.up(DEFAULT, issuer_of_ours=False), wanted),
+}
 
 
 def give_up(problem: ClusterError) -> None:
@@ -73,8 +76,9 @@ def give_up(problem: ClusterError) -> None:
 
 
 def _check(request: pytest.FixtureRequest) -> None:
-    if problem := request.config.stash.get(PROBLEM, None):
-        give_up(problem)
+    """Give up where what the fixture stands for could not be prepared."""
+    if request.fixturename in (problems := request.config.stash[PROBLEMS]):
+        give_up(problems[request.fixturename])
 
 
 @pytest.fixture(scope="session")
@@ -112,7 +116,7 @@ def cluster(request: pytest.FixtureRequest) -> kind.Cluster:
 def cluster_default(request: pytest.FixtureRequest) -> kind.Cluster:
     """A second kind cluster, with kind's default settings: its issuer is the API server's own."""
     _check(request)
-    return kind.up("irsa-default", issuer_of_ours=False)
+    return kind.up(DEFAULT, issuer_of_ours=False)
 
 
 @pytest.fixture(scope="session")
