@@ -168,20 +168,27 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = int(self._listener.getsockname()[1])
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._accept)
 
     def close(self) -> None:
         """Stop listening and cut what is open."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         self.cut()
+        for thread in self._threads:
+            thread.join(5)
+        for pair in self._pairs:
+            for each in pair:
+                each.close()
 
     def cut(self) -> None:
         """Cut every open connection."""
-        for pair in self._pairs:
+        for pair in list(self._pairs):
             for each in pair:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
-        self._pairs.clear()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -196,7 +203,12 @@ class Proxy:
                     continue
                 self._pairs.append((client, target))
                 for one, other, slow in ((client, target, False), (target, client, True)):
-                    threading.Thread(target=self._pump, args=(one, other, slow), daemon=True).start()
+                    self._start(self._pump, one, other, slow)
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _pump(self, one: socket.socket, other: socket.socket, slow: bool) -> None:
         with contextlib.suppress(OSError):
