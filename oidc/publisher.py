@@ -18,7 +18,7 @@ from oidc.errors import OIDCError
 from oidc.gauges import Gauges
 from oidc.jwks import KeySet, union
 from oidc.lifecycle import Ledger, Timing, observe, pending, published
-from oidc.record import Ledgers
+from oidc.record import Record
 from oidc.sources import Observation, Source
 
 log: Final = Log("oidc.publisher")
@@ -75,10 +75,10 @@ class Publisher:
         self._accept(await self._source.observe())
         self._refresh()
 
-    def read(self, ledgers: Ledgers) -> None:
+    def read(self, written: Record) -> None:
         """Take over the ledger of our issuer, and publish what follows from it."""
-        issuer = self._expected() or (next(iter(ledgers)) if len(ledgers) == 1 else None)
-        self._written = ledgers.get(issuer, self._written) if issuer else self._written
+        issuer = self._expected() or written.clusters.get(self.cluster, "")
+        self._written = written.issuers.get(issuer, self._written)
         try:
             self._refresh()
         except OIDCError as problem:

@@ -19,9 +19,16 @@ Ledgers = dict[str, Ledger]
 
 
 class Record(msgspec.Struct, frozen=True):
-    """The ledgers by issuer, and the times by which they are kept, so that commands count with the same."""
+    """What the ConfigMap holds.
+
+    Attributes:
+        issuers: the ledgers.
+        clusters: whose issuer each is, so that a server finds its own while no source answers; "" is the only one.
+        timing: the times by which they are kept, so that commands count with the same.
+    """
 
     issuers: Ledgers = {}
+    clusters: dict[str, str] = {}
     timing: Timing = Timing()
     version: int = 1
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import click
+import msgspec
 
 from irsa.cli.options import GO_DURATION, PORT, SETTINGS
 from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, sources, timing, together
@@ -154,7 +155,8 @@ def _change(given: dict[str, Any], step: Callable[[Ledger, int, Timing], Ledger]
         before, times = _ledger(stored.record, given), stored.record.timing
         try:
             after = step(before, int(time.time()), times)
-            store.write(Record({**stored.record.issuers, after.issuer: after}, times), stored.version)
+            issuers = {**stored.record.issuers, after.issuer: after}
+            store.write(msgspec.structs.replace(stored.record, issuers=issuers), stored.version)
         except ConflictError:
             continue
         except OIDCError as problem:

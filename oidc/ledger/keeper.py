@@ -73,7 +73,7 @@ class Keeper:
     async def _keep(self) -> None:
         seen = [(cluster, await self._observe(cluster)) for cluster in self._sources]
         stored = await asyncio.to_thread(self._store.read)
-        kept = Record(dict(stored.record.issuers), self._timing)
+        kept = Record(dict(stored.record.issuers), dict(stored.record.clusters), self._timing)
         for cluster, observation in seen:
             if observation is not None:
                 self._take(cluster, observation, kept)
@@ -92,8 +92,7 @@ class Keeper:
 
     def _take(self, cluster: str, seen: Observation, kept: Record) -> None:
         issuer, now = self._issuers[cluster], ceil(time.time())  # up: no second too few
-        if issuer is None and len(kept.issuers) == 1 == len(self._sources):
-            issuer = next(iter(kept.issuers))
+        issuer = issuer or kept.clusters.get(cluster)
         before = kept.issuers.get(seen.issuer, Ledger(seen.issuer))
         try:
             gates.check_issuer(seen.issuer, issuer)
@@ -101,7 +100,7 @@ class Keeper:
         except RefusedError as problem:
             self._complain(cluster, problem)
             return
-        self._issuers[cluster] = seen.issuer
+        self._issuers[cluster] = kept.clusters[cluster] = seen.issuer
         kept.issuers[seen.issuer] = observe(before, seen.keys, now, self._timing, seen.signer)
         self._complaints.pop(cluster, None)
         LOOKS.labels(cluster, "ok").inc()

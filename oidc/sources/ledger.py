@@ -5,7 +5,7 @@ from pathlib import Path
 
 from oidc import record
 from oidc.errors import SourceError
-from oidc.record import Ledgers
+from oidc.record import Record
 
 
 class LedgerFile:
@@ -14,7 +14,7 @@ class LedgerFile:
     def __init__(self, path: Path) -> None:
         self.path = path / record.FILE if path.is_dir() or not path.suffix else path
 
-    async def read(self) -> Ledgers:
+    async def read(self) -> Record:
         """What the file holds now.
 
         Raises:
@@ -22,11 +22,11 @@ class LedgerFile:
         """
         return await asyncio.to_thread(self._read)
 
-    def _read(self) -> Ledgers:
+    def _read(self) -> Record:
         try:
             with self.path.open("rb") as stream:
-                return record.decode(stream.read(record.SIZE_LIMIT + 1), str(self.path)).issuers
+                return record.decode(stream.read(record.SIZE_LIMIT + 1), str(self.path))
         except FileNotFoundError:
-            return {}
+            return Record()
         except OSError as problem:
             raise SourceError(f"{self.path}: {problem.strerror}") from None

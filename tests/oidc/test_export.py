@@ -128,7 +128,7 @@ async def test_an_export_does_not_take_a_living_key(tmp_path: Path) -> None:
     assert before == site.read(FILES[0])
     ledger = observe(Ledger(ISSUER), (KEYS["a"], KEYS["b"]), 1000, Timing())
     ledger = observe(ledger, (KEYS["b"],), 1000, Timing(retain=10))
-    publisher.read({ISSUER: ledger})
+    publisher.read(record.Record({ISSUER: ledger}))
     assert [FILES[0]] == write(publisher, site)
     assert b'"b"' in (site.read(FILES[0]) or b"")
     assert b'"a"' not in (site.read(FILES[0]) or b"")
@@ -143,7 +143,7 @@ def write(publisher: Publisher, site: Directory, *, allow_removal: bool = False)
 async def test_a_staged_key_is_exported_too(tmp_path: Path) -> None:
     """By the command, with the ledger's file."""
     ledger = commands.stage(observe(Ledger(ISSUER), (KEYS["a"],), 1000, Timing()), KEYS["b"], 1001)
-    (tmp_path / "ledger.json").write_bytes(record.encode(record.Record({ISSUER: ledger})))
+    (tmp_path / "ledger.json").write_bytes(record.encode(record.Record({ISSUER: ledger}, {"": ISSUER})))
     async with running(trustme.CA(), tmp_path) as upstream:
         upstream.keys = [jwk("a")]
         options = [f"--kube-api={upstream.url}", f"--kube-ca-file={tmp_path}/upstream.pem"]

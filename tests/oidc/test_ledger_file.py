@@ -12,6 +12,7 @@ from oidc.errors import DocumentError, SourceError
 from oidc.jwk import from_members
 from oidc.lifecycle import Ledger, Timing, observe
 from oidc.publisher import Publisher
+from oidc.record import Record
 from oidc.sources import Observation
 from oidc.sources.ledger import LedgerFile
 from tests.oidc.keys import jwk, private_jwk
@@ -50,6 +51,11 @@ def ledger(names: str, now: int = 10_000) -> Ledger:
     return observe(Ledger(ISSUER), tuple(KEYS[name] for name in names), now, TIMING)
 
 
+def written(ledger: Ledger) -> Record:
+    """The only cluster's ledger, as the ConfigMap has it."""
+    return Record({ledger.issuer: ledger}, {"": ledger.issuer})
+
+
 def kids(publisher: Publisher) -> str:
     return "".join(key.kid for key in publisher.published.keys) if publisher.published else ""
 
@@ -62,7 +68,7 @@ def clock() -> Clock:
 async def test_without_a_source_the_ledger_is_published(clock: Clock) -> None:
     """A container that restarts while the API server is away serves what it served before, with its date."""
     publisher = Publisher(Cluster(""), timing=TIMING, clock=clock)
-    publisher.read({ISSUER: ledger("ab", now=1_000)})
+    publisher.read(written(ledger("ab", now=1_000)))
     assert not await publisher.poll()
     assert "ab" == kids(publisher)
     assert publisher.published is not None
@@ -74,7 +80,7 @@ async def test_a_staged_key_is_published_beside_the_sources(clock: Clock) -> Non
     publisher = Publisher(Cluster("a"), timing=TIMING, clock=clock)
     await publisher.poll()
     assert not publisher.pending
-    publisher.read({ISSUER: commands.stage(ledger("a"), KEYS["b"], 10_000)})
+    publisher.read(written(commands.stage(ledger("a"), KEYS["b"], 10_000)))
     assert ("ab", True) == (kids(publisher), publisher.pending)
 
 
@@ -83,7 +89,7 @@ async def test_a_dropped_key_goes_though_the_source_has_it_or_is_away(clock: Clo
     cluster = Cluster("ab")
     publisher = Publisher(cluster, timing=TIMING, clock=clock)
     await publisher.poll()
-    publisher.read({ISSUER: commands.drop(ledger("ab"), "a", 10_001, force=True)})
+    publisher.read(written(commands.drop(ledger("ab"), "a", 10_001, force=True)))
     assert "b" == kids(publisher)
     await publisher.poll()
     assert "b" == kids(publisher)
@@ -100,30 +106,40 @@ async def test_a_vanished_key_stays_for_its_time_without_any_ledger(clock: Clock
     cluster.names = "b"
     await publisher.poll()
     cluster.names, clock.now = "", 10_999
-    publisher.read({})
+    publisher.read(Record())
     assert "ab" == kids(publisher)
     clock.now = 11_000
-    publisher.read({})
+    publisher.read(Record())
     assert "b" == kids(publisher)
 
 
 async def test_the_ledger_holds_a_restarted_server_to_what_it_was(clock: Clock) -> None:
     """Gates remember across restarts: a disjoint set and another issuer are refused by a new process, too."""
     publisher = Publisher(Cluster("c"), timing=TIMING, clock=clock)
-    publisher.read({ISSUER: ledger("ab")})
+    publisher.read(written(ledger("ab")))
     assert not await publisher.poll()
     assert "ab" == kids(publisher)
     publisher = Publisher(Cluster("a"), timing=TIMING, clock=clock)
-    publisher.read({"https://other.example.com": Ledger("https://other.example.com", ledger("a").entries)})
+    publisher.read(written(Ledger("https://other.example.com", ledger("a").entries)))
     assert not await publisher.poll()
     assert publisher.published is not None
     assert "https://other.example.com" == publisher.published.issuer
 
 
+async def test_each_cluster_finds_its_own_ledger_while_its_api_server_is_away(clock: Clock) -> None:
+    """The ledger says whose issuer each is."""
+    other = "https://other.example.com"
+    both = Record({ISSUER: ledger("a"), other: Ledger(other, ledger("b").entries)}, {"blue": ISSUER, "green": other})
+    for name, issuer, expected in (("blue", ISSUER, "a"), ("green", other, "b"), ("red", None, "")):
+        publisher = Publisher(Cluster(""), cluster=name, timing=TIMING, clock=clock)
+        publisher.read(both)
+        assert (issuer, expected) == (publisher.published and publisher.published.issuer, kids(publisher))
+
+
 async def test_naming_the_new_issuer_accepts_it(clock: Clock) -> None:
     """With --issuer the operator has said so; the old one's ledger is another's."""
     publisher = Publisher(Cluster("a"), issuer=ISSUER, timing=TIMING, clock=clock)
-    publisher.read({"https://other.example.com": Ledger("https://other.example.com", ledger("b").entries)})
+    publisher.read(written(Ledger("https://other.example.com", ledger("b").entries)))
     assert await publisher.poll()
     assert (ISSUER, "a") == (publisher.published and publisher.published.issuer, kids(publisher))
 
@@ -131,7 +147,7 @@ async def test_naming_the_new_issuer_accepts_it(clock: Clock) -> None:
 async def test_staging_one_of_a_new_clusters_keys_accepts_them(clock: Clock) -> None:
     """The way through the gate against disjoint sets is a command, which leaves a trace."""
     publisher = Publisher(Cluster("c"), timing=TIMING, clock=clock)
-    publisher.read({ISSUER: commands.stage(ledger("ab"), KEYS["c"], 10_000)})
+    publisher.read(written(commands.stage(ledger("ab"), KEYS["c"], 10_000)))
     assert await publisher.poll()
     assert "abc" == kids(publisher)
 
@@ -139,14 +155,12 @@ async def test_staging_one_of_a_new_clusters_keys_accepts_them(clock: Clock) -> 
 async def test_the_file_may_come_and_go_and_be_wrong(tmp_path: Path) -> None:
     """No file is no ledger; a private key in it condemns it."""
     file = LedgerFile(tmp_path)
-    assert {} == await file.read()
-    (tmp_path / "ledger.json").write_bytes(record.encode(record.Record({ISSUER: ledger("a")})))
-    assert {ISSUER: ledger("a")} == await file.read()
+    assert Record() == await file.read()
+    (tmp_path / "ledger.json").write_bytes(record.encode(written(ledger("a"))))
+    assert written(ledger("a")) == await file.read()
     secret = private_jwk("a")["d"]
-    written = record.encode(record.Record({ISSUER: ledger("a")})).replace(
-        b'"kid": "a"', b'"kid": "a", "d": "%s"' % secret.encode()
-    )
-    (tmp_path / "ledger.json").write_bytes(written)
+    spoilt = record.encode(written(ledger("a"))).replace(b'"kid": "a"', b'"kid": "a", "d": "%s"' % secret.encode())
+    (tmp_path / "ledger.json").write_bytes(spoilt)
     with pytest.raises(Exception, match="private member 'd'") as refusal:
         await file.read()
     assert secret not in str(refusal.value)
@@ -159,7 +173,7 @@ async def test_the_process_serves_from_the_mount_alone(tmp_path: Path) -> None:
     """Ready with the API server away from its very start; what is staged later appears."""
     async with running(trustme.CA(), tmp_path) as upstream:
         upstream.status = 503
-        (tmp_path / "ledger.json").write_bytes(record.encode(record.Record({ISSUER: ledger("a", now=1_700_000_000)})))
+        (tmp_path / "ledger.json").write_bytes(record.encode(written(ledger("a", now=1_700_000_000))))
         options = [f"--kube-api={upstream.url}", f"--kube-ca-file={tmp_path}/upstream.pem", "--poll=20ms"]
         async with started(*options, f"--ledger={tmp_path}") as server, client(server, None) as answers:
             await server.said("published")
@@ -169,7 +183,7 @@ async def test_the_process_serves_from_the_mount_alone(tmp_path: Path) -> None:
             assert 1_700_000_000 == parsedate_to_datetime(answer.headers["Last-Modified"]).timestamp()
             assert "public, max-age=3600, stale-if-error=86400" == answer.headers["Cache-Control"]
             staged = commands.stage(ledger("a", now=1_700_000_000), KEYS["b"], 1_700_000_001)
-            (tmp_path / "new").write_bytes(record.encode(record.Record({ISSUER: staged})))
+            (tmp_path / "new").write_bytes(record.encode(written(staged)))
             (tmp_path / "new").rename(tmp_path / "ledger.json")
             await server.said("published", count=2)
             answer, body = await answers.get("/openid/v1/jwks")

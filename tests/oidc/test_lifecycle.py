@@ -232,7 +232,7 @@ def test_what_is_written_is_what_is_read(history: list[Look | Command]) -> None:
         now += step.after
         if isinstance(step, Look):
             ledger = look(ledger, step.names, now, step.signer)
-    kept = record.Record({ledger.issuer: ledger}, TIMING)
+    kept = record.Record({ledger.issuer: ledger}, {"": ledger.issuer}, TIMING)
     written = record.encode(kept)
     assert kept == record.decode(written, "here")
     assert written == record.encode(record.decode(written, "here"))

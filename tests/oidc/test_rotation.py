@@ -314,7 +314,7 @@ async def drill(server: ApiServer, pods: Pods, answers: Client, ledger: LedgerFi
     """The runbook."""
 
     async def states() -> dict[str, str]:
-        return {kid: str(entry.state) for kid, entry in (await ledger.read())[ISSUER].entries.items()}
+        return {kid: str(entry.state) for kid, entry in (await ledger.read()).issuers[ISSUER].entries.items()}
 
     await until(lambda: true(len(pods.verified) == 1))
     (first,) = pods.verified
