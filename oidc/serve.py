@@ -57,6 +57,7 @@ async def serve(settings: Settings, sources: Mapping[str, Source]) -> None:
         ConfigError: the certificate cannot be used.
         OSError: a port is taken.
     """
+    serving = _certificate(*settings.certificate, settings.tls_minimum) if settings.certificate else None
     lifetime = process.Lifetime(settings.lame_duck)
     publishers = _publishers(settings, sources)
     work = [_readiness(lifetime.readiness, publishers, settings.startup_grace)]
@@ -64,10 +65,8 @@ async def serve(settings: Settings, sources: Mapping[str, Source]) -> None:
     for publisher in publishers.values():
         ready = _expect(lifetime.readiness, publisher)
         work.append(follow(publisher, ledger, settings.poll, ready))
-    context = None
-    if settings.certificate:
-        serving = _certificate(*settings.certificate, settings.tls_minimum)
-        context = serving.context
+    context = serving.context if serving else None
+    if serving and settings.certificate:
         work.append(tls.follow_files(serving, *settings.certificate))
     else:
         log.warning(

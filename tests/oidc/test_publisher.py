@@ -113,3 +113,16 @@ async def test_an_expected_issuer_is_demanded_from_the_first_poll(tmp_path: Path
         publisher = Publisher(source, issuer="https://other.example.com")
         assert not await publisher.poll()
         assert publisher.published is None
+
+
+async def test_a_set_that_grows_towards_the_limit_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """From 80 of 100 keys of a type on, while there is still time."""
+    async with running(trustme.CA(), tmp_path) as upstream:
+        upstream.keys = [jwk("a", kid=f"k{number}") for number in range(79)]
+        publisher = Publisher(APIServer(Endpoint(upstream.url, ca=tmp_path / "upstream.pem")))
+        assert await publisher.poll()
+        assert "many keys" not in [line["message"] for line in said(caplog)]
+        upstream.keys.append(jwk("a", kid="k79"))
+        assert await publisher.poll()
+        (line,) = [line for line in said(caplog) if line["message"] == "many keys"]
+        assert ("EC", 80, 100) == (line["kty"], line["count"], line["limit"])
