@@ -44,7 +44,9 @@ def write(publisher: Publisher, destination: Destination, max_age: int, *, allow
     if published is None:
         raise SourceError("there is nothing to publish")
     files = export.artifacts(published, max_age)
-    export.check_successor(published, _live(destination, files[0].path), publisher.ledgers, allow_removal=allow_removal)
+    export.check_successor(
+        published, _live(destination, files[0].path), publisher.books.both, allow_removal=allow_removal
+    )
     return [artifact.path for artifact in files if destination.write(artifact)]
 
 

@@ -6,17 +6,18 @@ staged key appears, a dropped one goes, and one whose time is over expires, thou
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
 
 from irsa.runtime.logs import Log
 from oidc import gates
+from oidc.books import Books, to_publish
 from oidc.documents import Publication, publication
 from oidc.errors import OIDCError
 from oidc.gauges import Gauges
-from oidc.jwks import KeySet, union
+from oidc.jwks import KeySet
 from oidc.lifecycle import Ledger, Timing, observe, pending, published
 from oidc.record import Record
 from oidc.sources import Observation, Source
@@ -30,7 +31,7 @@ class Publisher:
     Attributes:
         published: None until a source or the ledger has something.
         pending: whether a rotation is under way.
-        neighbours: the ledgers of other clusters with the same issuer; raises RefusedError where that is not wanted.
+        neighbours: the books of other clusters with the same issuer; raises RefusedError where that is not wanted.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class Publisher:
         self.cluster = cluster
         self.published: Publication | None = None
         self.pending = False
-        self.neighbours: Callable[[str], list[Ledger]] = lambda _: []
+        self.neighbours: Callable[[str], list[Books]] = lambda _: []
         self._source, self._issuer, self._public_url = source, issuer, public_url
         self._timing, self._clock = timing or Timing(), clock
         self._seen: Ledger | None = None
@@ -93,14 +94,14 @@ class Publisher:
         now = ceil(self._clock())  # up, so that a vanished key is published for no second too few
         gates.check_issuer(seen.issuer, self._expected())
         self.neighbours(seen.issuer)
-        gates.check_keys(seen.keys, to_publish(self.ledgers, now))
+        gates.check_keys(seen.keys, to_publish([self.books], now))
         self._seen = observe(self._seen or Ledger(seen.issuer), seen.keys, now, self._timing, seen.signer)
         self._note(seen)
 
     @property
-    def ledgers(self) -> list[Ledger]:
+    def books(self) -> Books:
         """What we have seen ourselves, and what is written."""
-        return [ledger for ledger in (self._seen, self._written) if ledger is not None]
+        return Books(self._seen, self._written)
 
     @property
     def paths(self) -> frozenset[str]:
@@ -109,10 +110,8 @@ class Publisher:
         return frozenset({"", *(urlsplit(url).path.rstrip("/") for url in urls)})
 
     def _refresh(self) -> None:
-        now, ledgers = int(self._clock()), self.ledgers
-        if ledgers:
-            ledgers += self.neighbours(ledgers[0].issuer)
-        keys = to_publish(ledgers, now)
+        now, ledgers = int(self._clock()), self.books.both
+        keys = to_publish([self.books, *self.neighbours(ledgers[0].issuer)], now) if ledgers else ()
         if not keys:  # what we have is old, but nobody is served by nothing
             return
         gates.check_limit(keys)
@@ -152,10 +151,3 @@ class Publisher:
             message = "not published; the last good documents stay" if self.published else "nothing to publish yet"
             log.warning(message, cluster=self.cluster, result=problem.kind, reason=str(problem))
         self._complaint = str(problem)
-
-
-def to_publish(ledgers: Iterable[Ledger], now: int) -> KeySet:
-    """What all ledgers of an issuer publish, without what any of them has withdrawn."""
-    ledgers = list(ledgers)
-    withdrawn = {kid for ledger in ledgers for kid, entry in ledger.entries.items() if entry.withdrawn}
-    return union(key for ledger in ledgers for key in published(ledger, now) if key.kid not in withdrawn)

@@ -13,8 +13,9 @@ from irsa.runtime import metrics, process, tls
 from irsa.runtime.health import Readiness
 from irsa.runtime.listener import listen
 from irsa.runtime.logs import Log
+from oidc.books import Books
 from oidc.errors import ConfigError, OIDCError, RefusedError
-from oidc.lifecycle import Ledger, Timing
+from oidc.lifecycle import Timing
 from oidc.publisher import Publisher
 from oidc.server import Limits, application
 from oidc.sources import Source
@@ -134,16 +135,16 @@ def _publishers(settings: Settings, sources: Mapping[str, Source]) -> dict[str, 
     return publishers
 
 
-def neighbours(others: list[Publisher], *, allowed: bool) -> Callable[[str], list[Ledger]]:
-    """What finds the ledgers of `others` that have a given issuer, and refuses where that is not `allowed`."""
+def neighbours(others: list[Publisher], *, allowed: bool) -> Callable[[str], list[Books]]:
+    """What finds the books of `others` that have a given issuer, and refuses where that is not `allowed`."""
 
-    def find(issuer: str) -> list[Ledger]:
+    def find(issuer: str) -> list[Books]:
         found = [other for other in others if other.published is not None and other.published.issuer == issuer]
         if found and not allowed:
             raise RefusedError(
                 "shared", f"cluster {found[0].cluster!r} has the issuer {issuer!r} already; see --shared-issuer"
             )
-        return [ledger for other in found for ledger in other.ledgers]
+        return [other.books for other in found]
 
     return find
 

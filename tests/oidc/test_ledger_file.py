@@ -113,6 +113,54 @@ async def test_a_vanished_key_stays_for_its_time_without_any_ledger(clock: Clock
     assert "b" == kids(publisher)
 
 
+def vanished(names: str, first: str, retain: int) -> Ledger:
+    """A ledger that had all of `names`, and misses `first` since 10 000."""
+    timing = Timing(retain=retain)
+    before = observe(Ledger(ISSUER), tuple(KEYS[name] for name in names), 9_000, timing)
+    return observe(before, tuple(KEYS[name] for name in names if name != first), 10_000, timing)
+
+
+@pytest.mark.parametrize(
+    "now, names, retain, expected",
+    [
+        pytest.param(10_050, "b", 100, "ab", id="neither's time is over"),
+        pytest.param(10_100, "b", 100, "b", id="by the ledger it is over, by the process's own longer time not"),
+        pytest.param(11_500, "b", 2_000, "ab", id="by the process's own shorter time it is over, by the ledger not"),
+        pytest.param(12_000, "b", 2_000, "b", id="over by both"),
+        pytest.param(10_100, "ab", 100, "ab", id="the source has it again"),
+    ],
+)
+async def test_the_ledgers_time_counts(now: int, names: str, retain: int, expected: str, clock: Clock) -> None:
+    """The keeper's options and the server's may differ; the process's own is 1000 seconds here."""
+    cluster = Cluster("ab")
+    publisher = Publisher(cluster, timing=TIMING, clock=clock)
+    await publisher.poll()
+    cluster.names = "b"
+    await publisher.poll()
+    clock.now = now
+    kept = observe(vanished("ab", "a", retain), (KEYS["b"],), now, Timing(retain=retain))
+    cluster.names = names
+    await publisher.poll()
+    publisher.read(written(kept))
+    assert expected == kids(publisher)
+
+
+async def test_a_ledger_that_means_an_earlier_life_of_a_key_does_not_end_this_one(clock: Clock) -> None:
+    """It was over once, came back and vanished again while no keeper ran: its new tokens live."""
+    over = observe(vanished("ab", "a", 100), (KEYS["b"],), 10_100, Timing(retain=100))
+    cluster = Cluster("ab")
+    publisher = Publisher(cluster, timing=TIMING, clock=clock)
+    clock.now = 20_000
+    await publisher.poll()
+    cluster.names = "b"
+    await publisher.poll()
+    publisher.read(written(over))
+    assert "ab" == kids(publisher)
+    clock.now = 21_001
+    publisher.read(written(over))
+    assert "b" == kids(publisher)
+
+
 async def test_the_ledger_holds_a_restarted_server_to_what_it_was(clock: Clock) -> None:
     """Gates remember across restarts: a disjoint set and another issuer are refused by a new process, too."""
     publisher = Publisher(Cluster("c"), timing=TIMING, clock=clock)
