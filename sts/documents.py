@@ -5,6 +5,8 @@ an unquoted `2012-10-17` is the policy version it was meant as. A key that comes
 only when an error needs one.
 """
 
+import contextlib
+import json
 import re
 from typing import Any
 
@@ -93,6 +95,10 @@ def parsed(path: str) -> Path:
 
 
 def _load(text: str) -> Any:  # noqa: ANN401 -- whatever the text says
+    if text.startswith("{"):
+        # JSON is YAML too, and read as that where something is wrong with it; this takes a tenth of the time.
+        with contextlib.suppress(ValueError, RecursionError):
+            return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 -- a safe loader with fewer types
     except yaml.MarkedYAMLError as problem:
@@ -100,6 +106,17 @@ def _load(text: str) -> Any:  # noqa: ANN401 -- whatever the text says
         raise AccountFileError(f"no YAML and no JSON: {problem.problem or problem.context}", line=line) from problem
     except (yaml.YAMLError, RecursionError) as problem:
         raise AccountFileError(f"no YAML and no JSON: {problem}") from problem
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key comes twice")
+    return found
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
 
 
 def _child(node: yaml.Node | None, step: str | int) -> tuple[int, yaml.Node] | None:

@@ -140,7 +140,7 @@ def _times(payload: Mapping[str, Any], now: float) -> float:
 
 def _mapping(piece: bytes, name: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(_decoded(piece, name), object_pairs_hook=_unique)
+        value = _JSON.decode(_decoded(piece, name).decode())
     except (ValueError, RecursionError) as problem:
         raise refusals.not_a_jwt(f"the {name} is no JSON: {problem}") from problem
     if not isinstance(value, dict):
@@ -153,6 +153,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise ValueError("a member comes twice")
     return found
+
+
+_JSON: Final = json.JSONDecoder(object_pairs_hook=_unique)
 
 
 def _decoded(piece: bytes, name: str) -> bytes:

@@ -22,6 +22,9 @@ def access_key_info(call: Call, caller: Caller) -> Answer:
         Refused: the caller may not ask, or the id carries no account.
     """
     constraints.check(call.given, _SHAPES)
+    if caller.session is not None and not caller.is_role:
+        # What GetSessionToken gives is good for AssumeRole and GetCallerIdentity, and for no other action of STS.
+        raise refusals.session_credentials("GetAccessKeyInfo")
     context = {**call.surroundings, **circumstances.of_caller(caller)}
     decision = authorize(request(ACTION, "*", caller.principal, context), caller.permissions)
     if not decision.allowed:

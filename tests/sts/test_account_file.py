@@ -1,9 +1,11 @@
 # ruff: noqa: E501 -- a case of a table is a line
 """What an account file may say, and the line, path and cure that are named where it may not."""
 
+import json
 import re
 
 import pytest
+import yaml
 
 from sts import loading
 from sts.documents import AccountFileError
@@ -108,3 +110,13 @@ def test_no_secret_is_in_an_error() -> None:
     with pytest.raises(AccountFileError) as caught:
         loading.load(broken.encode())
     assert "wJalr" not in str(caught.value)
+
+
+def test_json_is_read_as_strictly() -> None:
+    """The same file as JSON gives the same accounts; a key that comes twice, or NaN, is refused there too."""
+    text = json.dumps(yaml.load(FILE, Loader=yaml.BaseLoader))  # noqa: S506 -- every scalar a text, as meant here
+    assert loading.load(text.encode()).counts() == loading.load(FILE.encode()).counts()
+    with pytest.raises(AccountFileError, match="key 'RoleName' comes twice"):
+        loading.load(text.replace('"RoleName"', '"RoleName": "x", "RoleName"', 1).encode())
+    with pytest.raises(AccountFileError):
+        loading.load(b'{"Accounts": NaN}')

@@ -3,6 +3,7 @@
 
 import hashlib
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -343,3 +344,13 @@ def test_a_changed_trust_policy_leaves_sessions_alone(company: World) -> None:
     company.use(company.accounts)
     assert session.get_caller_identity()
     assert ("AccessDenied", 403) == refusal(switch, company, "UpdateApp")[:2]
+
+
+def test_the_example_of_switching_roles(aws_with_s3: World) -> None:
+    """The example's file, as it stands: the developer switches and lists, the tester is refused."""
+    file = Path(__file__).parents[2] / "examples" / "role-switching" / "accounts.yaml"
+    aws_with_s3.state.use_accounts(file.read_bytes())
+    session = key_of(switch(aws_with_s3, "UpdateApp"))
+    assert "Buckets" in aws_with_s3.client("s3", session).list_buckets()
+    assert ("AccessDenied", 403) == refusal(aws_with_s3.client("s3", KEYS["david"]).list_buckets)[:2]
+    assert not_authorized(THERESA, role_arn("UpdateApp")) == refusal(switch, aws_with_s3, "UpdateApp", "theresa")

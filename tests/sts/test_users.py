@@ -79,3 +79,10 @@ def test_the_account_of_a_key_needs_the_right(company: World) -> None:  # noqa: 
     """`sts:GetAccessKeyInfo` is an action like others."""
     seen = refusal(company.client(key=KEYS["peter"]).get_access_key_info, AccessKeyId=KEYS["peter"][0])
     assert ("AccessDenied", 403) == seen[:2]
+
+
+def test_a_users_session_is_good_for_two_actions_only(company: World) -> None:  # noqa: F811 -- the fixture
+    """AssumeRole and GetCallerIdentity; even the owner's session may not ask for the account of a key."""
+    session = company.client(key=key_of(company.client(key=KEYS["<root_account>"]).get_session_token()))
+    seen = refusal(session.get_access_key_info, AccessKeyId=KEYS["peter"][0])
+    assert ("AccessDenied", 403, "Cannot call GetAccessKeyInfo with session credentials") == seen
