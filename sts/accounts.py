@@ -10,7 +10,7 @@ from typing import Self
 import msgspec
 
 from sts.mfa import Device
-from sts.policy import Permissions, Policy
+from sts.policy import Permissions, Policy, managed_by_aws
 
 
 class Local(msgspec.Struct, frozen=True):
@@ -108,8 +108,8 @@ class Accounts(msgspec.Struct, frozen=True):
     devices: Mapping[str, Device] = {}
 
     def managed_policy(self, account: str, arn: str) -> Policy | None:
-        """A managed policy that `account` can attach."""
-        return self.managed.get((account, arn))
+        """A managed policy that `account` can attach: its own, or one of AWS's that are known here."""
+        return self.managed.get((account, arn)) or managed_by_aws(arn)
 
     @classmethod
     def none(cls) -> Self:

@@ -17,7 +17,7 @@ from sts import identifiers, mfa
 from sts.accounts import AccessKey, Accounts, Local, Provider, Role, Root, User
 from sts.documents import AccountFileError, Document, Path, parsed
 from sts.mfa import Device
-from sts.policy import Kind, Permissions, Policy, PolicyError, parse
+from sts.policy import Kind, Permissions, Policy, PolicyError, managed_by_aws, parse
 
 SIZE_LIMIT: Final = 64 * 1024 * 1024  # bytes; ten thousand roles take some fifteen million
 _ACCOUNT_ID: Final = re.compile(r"\d{12}", re.ASCII)
@@ -266,13 +266,14 @@ class _AccountReader:
         )
 
     def _attached(self, arn: str, path: Path) -> Policy:
-        if arn not in self.managed:
+        policy = self.managed.get(arn) or managed_by_aws(arn)
+        if policy is None:
             raise self._error(
                 path,
-                f"no policy {arn!r} in this account's Policies; "
+                f"no policy {arn!r} in this account's Policies, nor among AWS's own that are known here; "
                 "put it there as get-account-authorization-details prints it",
             )
-        return self.managed[arn]
+        return policy
 
     def _managed_policies(self) -> Iterator[tuple[str, Policy]]:
         for entry, path in self._each("Policies"):

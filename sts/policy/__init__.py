@@ -10,6 +10,7 @@ Pure: no clock, no look-ups; the time of day comes in as the context key `aws:Cu
 
 from sts.policy.authorize import Permissions, assumes, authorize, trusts
 from sts.policy.errors import PolicyError
+from sts.policy.managed import managed_by_aws
 from sts.policy.model import Decision, Kind, Policy, Principal, PrincipalKind, Request, request
 from sts.policy.parse import parse
 
@@ -24,6 +25,7 @@ __all__ = [
     "Request",
     "assumes",
     "authorize",
+    "managed_by_aws",
     "parse",
     "request",
     "trusts",
