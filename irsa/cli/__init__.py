@@ -18,6 +18,7 @@ COMMANDS: Final = {
     "oidc": ("irsa.cli.oidc", "Serve the cluster's OIDC discovery document and JWKS."),
     "keys": ("irsa.cli.keys", "Show and change which signing keys are published, and keep their ledger."),
     "sts": ("irsa.cli.sts", "Serve a local AWS STS that checks as AWS does, and the S3 gateway."),
+    "policy": ("irsa.cli.policy", "Check IAM policies before AWS, or a pod, finds them wrong."),
 }
 
 

@@ -30,7 +30,7 @@ def parse(document: object, kind: Kind, place: str) -> Policy:
     Raises:
         PolicyError: What is wrong, at which path, and what would be right.
     """
-    content = _object(document, place)
+    content = decoded(document, place)
     _no_other(content, _TOP, place)
     version = content.get("Version", "2008-10-17")
     if version not in VERSIONS:
@@ -45,7 +45,8 @@ def parse(document: object, kind: Kind, place: str) -> Policy:
     return Policy(place, kind, str(version), tuple(statements))
 
 
-def _object(document: object, place: str) -> Mapping[str, object]:
+def decoded(document: object, place: str) -> Mapping[str, object]:
+    """The document as an object, whichever of the three forms it has; PolicyError where it is none of them."""
     if isinstance(document, str):
         document = _read(document, place)
     if not isinstance(document, Mapping):

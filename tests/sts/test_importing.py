@@ -144,7 +144,10 @@ REFUSED = {
         ({**DETAILS, "GroupDetailList": [{"GroupName": "x", "Arn": "arn:aws:iam::999988887777:group/x"}]},),
         f"its ARNs are of {ACCOUNT}, 999988887777; it has to be one",
     ),
-    "a policy that is missing": (({**DETAILS, "Policies": []},), f"no policy '{READ_ONLY}' in this account's Policies"),
+    "a policy that is missing": (
+        (json.loads(json.dumps({**DETAILS, "Policies": []}).replace("S3ReadOnly", "S3Unknown")),),
+        "no policy 'arn:aws:iam::aws:policy/AmazonS3UnknownAccess' in this account's Policies",
+    ),
 }  # fmt: skip
 
 
