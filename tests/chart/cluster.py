@@ -134,7 +134,7 @@ def variables(pod: dict[str, Any]) -> dict[str, str]:
 
 def everything(cluster: Cluster, namespace: str) -> set[str]:
     """`kind/name` of all that a namespace holds and of all that none does, save what comes and goes by itself."""
-    passing = {"events", "events.events.k8s.io", "leases.coordination.k8s.io", "componentstatuses"}
+    passing = {"events", "events.events.k8s.io", "componentstatuses"}
     found: set[str] = set()
     for scope in ("true", "false"):
         listed = cluster.kubectl("api-resources", "--verbs=list", f"--namespaced={scope}", "--output=name").split()

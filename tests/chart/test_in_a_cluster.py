@@ -3,6 +3,7 @@
 The tests share one release, in a namespace of its own, and run in the order of writing.
 """
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -25,9 +26,16 @@ def second(cluster: Cluster, irsa_image: str) -> Iterator[Release]:
         provider={
             "Local": {"DiscoveryURL": f"{url}/.well-known/openid-configuration", "CABundle": "/etc/irsa/tls/ca.crt"}
         },
-        values={"webhook.annotationPrefix": PREFIX, "oidc.publicUrl": url, "sts.s3.buckets": ["second"]},
+        values={
+            "webhook.annotationPrefix": PREFIX,
+            "oidc.publicUrl": url,
+            "sts.s3.buckets": ["second"],
+            "keys.enabled": True,
+        },
     )
     cluster.kubectl("create", "namespace", NAMESPACE)
+    # The API server refuses every pod here that is not restricted.
+    cluster.kubectl("label", "namespace", NAMESPACE, "pod-security.kubernetes.io/enforce=restricted")
     release.prepare_pods()
     yield release
     release.uninstall()
@@ -49,6 +57,16 @@ def test_it_gives_pods_their_role_from_its_own_sts(before: set[str], second: Rel
         "buckets": ["second"],
         "endpoint": f"https://irsa-sts.{NAMESPACE}.svc",
     } == {**(seen := second.buckets(demo_image, "buckets")), "caller": seen["caller"].rpartition("/")[0]}
+
+
+def test_the_key_ledger_is_kept(second: Release) -> None:
+    """By Deployment irsa-keys, with no more rights than the chart gives it."""
+    client = second.cluster.client
+    place = f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+    wait_until("the ledger is written", lambda: "irsa-keys" in str(client.get(place)), 60)
+    (key,) = json.loads(second.cluster.kubectl("get", "--raw", "/openid/v1/jwks"))["keys"]
+    assert key["kid"] in client.get(f"{place}/irsa-keys")["data"]["ledger.json"]
+    assert "error" not in second.cluster.logs(NAMESPACE, "app.kubernetes.io/component=keys")
 
 
 def test_an_upgrade_keeps_what_the_webhook_made(second: Release, demo_image: str) -> None:

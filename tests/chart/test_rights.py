@@ -21,11 +21,11 @@ def kept(names: str = KEPT) -> list[Rule]:
 
 OWNER = ("apps", "deployments", "irsa-webhook", "get")
 KEYS = [
-    ("", "configmaps", "irsa-keys", "get update patch"),
+    ("", "configmaps", "irsa-keys", "get patch"),
     ("", "configmaps", "*", "create"),
-    ("coordination.k8s.io", "leases", "irsa-keys", "get update patch"),
+    ("coordination.k8s.io", "leases", "irsa-keys", "get patch"),
     ("coordination.k8s.io", "leases", "*", "create"),
-    (" events.k8s.io", "events", "*", "create patch"),
+    ("", "events", "*", "create"),
     ("apps", "deployments", "irsa-keys", "get"),
 ]
 MAPPING = ("", "configmaps", "pod-identity-webhook", "get list watch")
