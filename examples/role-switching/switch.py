@@ -5,7 +5,7 @@ import sys
 import boto3
 from botocore.exceptions import ClientError
 
-ROLE = "arn:aws:iam::999999999999:role/UpdateApp"
+ROLE = "arn:aws:iam::111122223333:role/UpdateApp"
 
 
 def main() -> int:
