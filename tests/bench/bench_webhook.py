@@ -1,0 +1,143 @@
+"""Figures of the admission path: ours beside kopf's own, and beside any other webhook that `PEER=/path` names.
+
+All are processes of their own, on one API server with the same ServiceAccounts, asked over HTTPS keep-alive with the
+same reviews; `kopf` is this project's reference handler behind kopf's own server.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.bench import harness
+from tests.bench.harness import Request, Subject
+from tests.cluster import apiserver, pki
+from tests.webhook.pods import pod, review
+from tests.webhook.scale import fill
+
+SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
+SIZES = {"4 kB": 2, "64 kB": 60}  # containers that make a review of that size
+COUNTS = [int(each) for each in os.environ.get("BENCH_ACCOUNTS", "0,1000,10000,50000").split(",")]
+
+
+def body(containers: int, namespace: str) -> bytes:
+    """A review of a pod that gets a role; each container brings a kilobyte."""
+    made = [
+        {
+            "name": f"c{number}",
+            "image": f"registry.example/team/application-{number}:1.2.3",
+            "env": [{"name": f"SETTING_{each}", "value": "x" * 40} for each in range(10)],
+            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
+            "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
+        }
+        for number in range(containers)
+    ]
+    subject = pod(serviceAccountName="filled-0", containers=made, volumes=[{"name": "data", "emptyDir": {}}])
+    subject["metadata"]["namespace"] = namespace
+    return json.dumps(review(subject, namespace=namespace)).encode()
+
+
+def commands(server: apiserver.ApiServer, folder: Path) -> dict[str, list[str]]:
+    """The webhooks to compare, by name, without their ports."""
+    pair = pki.Authority().server("localhost")
+    (folder / "tls.crt").write_bytes(pair.certificate)
+    (folder / "tls.key").write_bytes(pair.key)
+    files = [
+        f"--kubeconfig={server.kubeconfig}",
+        "--in-cluster=false",
+        f"--tls-cert={folder}/tls.crt",
+        f"--tls-key={folder}/tls.key",
+    ]
+    found = {
+        "irsa webhook": [sys.executable, "-m", "webhook", *files, "--webhook-configuration-name=", "--lame-duck=0s"],
+        "kopf's own path": [sys.executable, "-m", "tests.bench.kopf_server", *files],
+    }
+    if peer := os.environ.get("PEER"):
+        found["peer"] = [*peer.split(), *files]
+    return found
+
+
+@contextlib.contextmanager
+def running(
+    name: str, command: list[str], folder: Path, request: Request | None = None
+) -> Iterator[tuple[Subject, int]]:
+    """A webhook that answers, as a subject, and the port that it answers on."""
+    port, metrics = harness.free_port(), harness.free_port()
+    path = "/mutate"
+    with harness.started([*command, f"--port={port}", f"--metrics-port={metrics}"], folder / f"{name}.log") as process:
+        ready = ("/readyz", metrics, False) if name == "irsa webhook" else ("/healthz", port, True)
+        if name != "kopf's own path":
+            harness.eventually(lambda: harness.answers(ready[1], ready[0], tls=ready[2]), f"{name} ready", 120)
+        url = f"https://localhost:{port}{path}"
+        yield Subject(name, process.pid, request or Request(url)), port
+
+
+def patched(port: int, question: bytes) -> bool:
+    """Whether a review is answered with a patch."""
+    from tests.webhook import rules
+
+    try:
+        return b'"patch"' in rules.ask(port, question)[1]
+    except OSError:
+        return False
+
+
+def main() -> None:
+    """Two tables: reviews, and start with many ServiceAccounts."""
+    with tempfile.TemporaryDirectory() as place, apiserver.serve(_folder(place, "api")) as server:
+        folder = Path(place)
+        namespace = server.namespace()
+        fill(server, namespace, 1)
+        print(harness.machine("kopf", "aiohttp", "httptools", "msgspec", "uvloop"))
+        reviews(server, folder, namespace)
+    rows = [row for count in COUNTS for row in starts(count)]
+    header = ("ServiceAccounts", "server", "s to first patched pod", "RSS MiB", "peak MiB")
+    print(harness.table("Start, from exec, imports included", header, rows))
+
+
+def reviews(server: apiserver.ApiServer, folder: Path, namespace: str) -> None:
+    """Tables of reviews by size and number of connections."""
+    with contextlib.ExitStack() as stack:
+        made = {
+            name: stack.enter_context(running(name, command, folder))
+            for name, command in commands(server, folder).items()
+        }
+        for size, containers in SIZES.items():
+            question = body(containers, namespace)
+            for name, (_, port) in made.items():
+                harness.eventually(functools.partial(patched, port, question), f"{name}: a patched pod")
+            subjects = [Subject(name, one.pid, Request(one.request.url, question)) for name, (one, _) in made.items()]
+            for connections in (1, 8, 32):
+                seen = harness.interleaved(subjects, connections, SECONDS)
+                title = f"Mutated reviews of {size} ({len(question)} bytes), {connections} connections"
+                print(harness.table(title, harness.HEADER, harness.rows(seen, "kopf's own path")), flush=True)
+
+
+def starts(count: int) -> Iterator[list[str]]:
+    """Rows of how each webhook starts with so many ServiceAccounts."""
+    with tempfile.TemporaryDirectory() as place, apiserver.serve(_folder(place, "api")) as server:
+        folder = Path(place)
+        namespace = server.namespace()
+        fill(server, namespace, max(count, 1))
+        question = body(2, namespace)
+        for name, command in commands(server, folder).items():
+            if name == "kopf's own path":
+                continue  # it has the same table; kopf's indices are another matter
+            port, metrics = harness.free_port(), harness.free_port()
+            flags = [*command, f"--port={port}", f"--metrics-port={metrics}"]
+            with harness.started(flags, folder / "start.log") as process:
+                seconds = harness.eventually(functools.partial(patched, port, question), f"{name} patches", 120)
+                if name == "irsa webhook":  # a live look may patch before the list is complete
+                    harness.eventually(functools.partial(harness.answers, metrics), f"{name} ready", 120)
+                now, peak = harness.memory(process.pid)
+            yield [str(count), name, f"{seconds:.2f}", f"{now:.0f}", f"{peak:.0f}"]
+
+
+def _folder(place: str, name: str) -> Path:
+    folder = Path(place) / name
+    folder.mkdir()
+    return folder
