@@ -190,7 +190,7 @@ COMMANDS = st.builds(
 HISTORY = st.lists(st.one_of(LOOKS, LOOKS, COMMANDS), max_size=25)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(HISTORY)
 def test_no_token_outlives_its_key_and_no_key_its_time(history: list[Look | Command]) -> None:
     """Rules 1 and 2 hold, withdrawn keys stay out, no command takes the last key, and only known steps are taken."""

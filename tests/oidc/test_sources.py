@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from oidc.errors import ConfigError, DocumentError, OIDCError, RefusedError, SourceError
 from oidc.jwk import from_members
@@ -109,7 +109,6 @@ async def test_a_file_without_a_key_is_an_error_that_names_it(
     [
         pytest.param(ed25519.Ed25519PrivateKey.generate, "Ed25519", id="Ed25519"),
         pytest.param(lambda: ec.generate_private_key(ec.SECP256K1()), "secp256k1", id="secp256k1"),
-        pytest.param(lambda: dsa.generate_private_key(2048), "DSA", id="DSA"),
         pytest.param(lambda: rsa.generate_private_key(65537, 1024), "1024 bits", id="RSA 1024"),  # noqa: S505
     ],
 )

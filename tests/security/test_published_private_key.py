@@ -36,7 +36,7 @@ VALUES = st.one_of(st.text(max_size=20), st.integers(), st.none(), st.lists(st.t
 ENTRIES = st.dictionaries(st.sampled_from(sorted(PUBLIC | PRIVATE_MEMBERS | {"x5c", "key_ops"})), VALUES, max_size=9)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.one_of(ENTRIES, st.sampled_from([jwk("a"), jwk("b", "RS256"), private_jwk("c")])), max_size=6))
 def test_only_public_members_ever_come_out(entries: list[dict[str, Any]]) -> None:
     """Whatever goes in: what is rendered has the nine public members, or nothing is."""
