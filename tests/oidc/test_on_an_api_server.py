@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import jwt
+import pytest
 import trustme
 
 from tests.cluster import pki
@@ -58,6 +59,7 @@ def verified(token: str, jwks: bytes) -> dict[str, str]:
     return claims
 
 
+@pytest.mark.timeout(300)  # a dozen processes one after the other: half a minute, minutes on a busy machine
 async def test_the_ledger_and_its_commands(fresh_apiserver: FreshApiServer, tmp_path: Path) -> None:
     """Kept with the chart's rights by one of two keepers; staged, refused, dropped; told in Events; owned."""
     leaked, next_key = pki.public_key(pki.signing_key()), pki.public_key(pki.signing_key())
