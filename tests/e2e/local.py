@@ -196,8 +196,16 @@ def install_chart(api: ApiServer, accounts: Path, port: int) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Ours, without what would change whom a client trusts or where it goes."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    """Ours, without what would change whom a client trusts or where it goes, and with Kubernetes' service links.
+
+    The chart turns those off. Where they are on all the same, `IRSA_STS_PORT` and the like are no options of ours.
+    """
+    links = {
+        f"IRSA_{name}_{variable}": value
+        for name in ("WEBHOOK", "OIDC", "STS")
+        for variable, value in (("PORT", "tcp://10.96.0.9:443"), ("SERVICE_HOST", "10.96.0.9"), ("SERVICE_PORT", "443"))
+    }
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)} | links
 
 
 def wait(condition: Callable[[], bool], seconds: float, complaint: str, log: Path) -> None:
