@@ -51,6 +51,11 @@ class Docker:
             with contextlib.suppress(ClusterError):
                 self.run("rmi", old)
 
+    def remove_network(self, name: str) -> None:
+        """Remove a network, if it is there."""
+        if name in self.run("network", "ls", "--format", "{{.Name}}").split():
+            self.run("network", "rm", name)
+
     @property
     def ours(self) -> bool:
         """Whether the harness started this daemon."""
@@ -70,6 +75,7 @@ def find() -> Docker:
         ours = Docker(*_ours())
         if not _answers(ours):
             _start(ours)
+            _clear_leftovers(ours)
     return ours
 
 
@@ -147,6 +153,18 @@ def _start(docker: Docker) -> None:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **variables}, check=True,
             )  # fmt: skip
         _wait(docker, run_folder)
+
+
+def _clear_leftovers(docker: Docker) -> None:
+    """Remove the clusters of a daemon that was killed, say with its machine, and kind's network.
+
+    Docker starts their nodes again, all at once, and etcd does not wait for the disk here: what it held may be broken.
+    A network is made with addresses that nobody has at that time, and taken up again whoever has them by then.
+    """
+    if nodes := docker.run("ps", "--all", "--quiet", "--filter", "label=io.x-k8s.kind.cluster").split():
+        with step("removing the clusters that an ended Docker daemon of ours left"):
+            docker.run("rm", "--force", "--volumes", *nodes)
+    docker.remove_network("kind")
 
 
 def _daemon_flags(run_folder: Path, variables: Mapping[str, str]) -> list[str]:

@@ -52,6 +52,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                     prepare(wanted)
                 except ClusterError as problem:
                     problems[name] = problem
+                except OSError as problem:  # a fault of the harness fails the tests that need it, not all of them
+                    problems[name] = ClusterError(f"{name} could not be prepared: {problem!r}")
 
 
 def _with_images(cluster: kind.Cluster, wanted: set[str]) -> None:

@@ -10,13 +10,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.cluster import binaries, cache, docker, node_image
-from tests.cluster.client import Client
+from tests.cluster.client import ApiError, Client
 from tests.cluster.docker import Docker
 from tests.cluster.problems import ClusterError, UnavailableError
 from tests.cluster.progress import say, step
@@ -117,7 +118,7 @@ class Cluster:
         """Whether its API server answers and says so."""
         try:
             return self.client.raw("GET", "/readyz", seconds=5)[0] == 200
-        except OSError:
+        except (OSError, HTTPException):
             return False
 
 
@@ -162,8 +163,7 @@ def down() -> None:
         for leftover in _folder().glob(f"{kubeconfig.stem}.*"):
             leftover.unlink()
     if daemon and daemon.ours:
-        if "kind" in daemon.run("network", "ls", "--format", "{{.Name}}").split():
-            daemon.run("network", "rm", "kind")
+        daemon.remove_network("kind")
         docker.stop()
 
 
@@ -213,6 +213,30 @@ def wait_until(what: str, happened: Callable[[], bool], seconds: float = READY_S
         time.sleep(0.25)
 
 
+def settle(what: str, act: Callable[[], object], seconds: float = READY_SECONDS) -> None:
+    """Do `act`, which may be repeated, until it succeeds: an API server that has just started is not always there yet.
+
+    Raises:
+        ClusterError: it did not within `seconds`; the message says `what` was waited for and what went wrong last.
+    """
+    problems: list[Exception] = []
+
+    def succeeded() -> bool:
+        try:
+            act()
+        except (OSError, HTTPException, ApiError, ClusterError) as problem:
+            problems.append(problem)
+            return False
+        return True
+
+    try:
+        wait_until(what, succeeded, seconds)
+    except ClusterError as problem:
+        raise ClusterError(f"{problem}; the last of {len(problems)} attempts: {problems[-1]!r}") from problems[-1]
+    if problems:
+        say(f"{what}: after {len(problems)} failed attempts, the first with {problems[0]!r}")
+
+
 def _create(cluster: Cluster, daemon: Docker, image: str, text: str) -> None:
     place = cluster.kubeconfig.with_suffix(".yaml")
     place.write_text(text)
@@ -222,7 +246,8 @@ def _create(cluster: Cluster, daemon: Docker, image: str, text: str) -> None:
     _kind(daemon, "create", "cluster", *options, *kubeconfig)
     cluster.kubeconfig.chmod(0o600)
     _keep_inside(cluster)
-    _answer_for_buckets(cluster)
+    # kind has asked from inside the node; from outside, its API server may still be away for a moment.
+    settle(f"the API server of {cluster.name} answers at {cluster.client.url}", lambda: _answer_for_buckets(cluster))
 
 
 def _warn_of_inotify() -> None:

@@ -212,6 +212,30 @@ def test_a_corefile_without_kubernetes_is_refused() -> None:
         kind.with_buckets(".:53 {\n}\n")
 
 
+def test_an_api_server_that_just_started_is_asked_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """What goes wrong at first is told, not lost."""
+    problems: list[Exception] = [ConnectionResetError("reset"), ClusterError("not yet")]
+
+    def act() -> None:
+        if problems:
+            raise problems.pop(0)
+
+    kind.settle("it answers", act, seconds=10)
+    assert "it answers: after 2 failed attempts, the first with ConnectionResetError('reset')" in "".join(
+        capsys.readouterr()
+    )
+
+
+def test_an_api_server_that_never_comes_is_an_error_with_its_cause() -> None:
+    """The message has what was waited for and what was met last."""
+
+    def act() -> None:
+        raise ConnectionResetError("reset")
+
+    with pytest.raises(ClusterError, match=r"it answers; the last of 1 attempts: ConnectionResetError\('reset'\)"):
+        kind.settle("it answers", act, seconds=-1)
+
+
 # -- the runtime
 
 
