@@ -8,7 +8,8 @@ from typing import Any
 import yaml
 
 from tests.chart.helm import CHART, LOCAL
-from tests.cluster.kind import Cluster, wait_until
+from tests.cluster.cluster import Cluster
+from tests.cluster.waiting import wait_until
 
 BUCKETS = """
 import boto3, json, os

@@ -4,7 +4,7 @@ import pytest
 
 from tests.chart.cluster import Release
 from tests.cluster import images
-from tests.cluster.kind import Cluster
+from tests.cluster.cluster import Cluster
 
 API_SERVER = {
     "Local": {

@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from tests.chart.helm import CHART, ROOT
-from tests.cluster.kind import BUCKETS
+from tests.cluster.configuration import BUCKETS
 
 DOCUMENT = (ROOT / "docs/chart.md").read_text()
 COMPONENTS = {"webhook", "oidc", "keys", "sts"}

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.chart.cluster import Release, everything, variables
-from tests.cluster.kind import Cluster, wait_until
+from tests.cluster.cluster import Cluster
+from tests.cluster.waiting import wait_until
 
 NAMESPACE = "irsa-second"
 PREFIX = "second.example.com"

@@ -13,6 +13,7 @@ import pytest
 
 from tests.cluster import apiserver as api
 from tests.cluster import binaries, images, kind
+from tests.cluster.cluster import Cluster
 from tests.cluster.problems import ClusterError, UnavailableError
 
 # fixture -> marker
@@ -56,7 +57,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
                     problems[name] = ClusterError(f"{name} could not be prepared: {problem!r}")
 
 
-def _with_images(cluster: kind.Cluster, wanted: set[str]) -> None:
+def _with_images(cluster: Cluster, wanted: set[str]) -> None:
     for name, flavour in IMAGES.items():
         if name in wanted:
             images.in_cluster(cluster, flavour)
@@ -108,26 +109,26 @@ def apiserver(fresh_apiserver: FreshApiServer) -> Iterator[api.ApiServer]:
 
 
 @pytest.fixture(scope="session")
-def cluster(request: pytest.FixtureRequest) -> kind.Cluster:
+def cluster(request: pytest.FixtureRequest) -> Cluster:
     """A real cluster whose issuer is ours, or the one that CLUSTER= names; `make cluster-down` ends it."""
     _check(request)
     return kind.up()
 
 
 @pytest.fixture(scope="session")
-def cluster_default(request: pytest.FixtureRequest) -> kind.Cluster:
+def cluster_default(request: pytest.FixtureRequest) -> Cluster:
     """A second kind cluster, with kind's default settings: its issuer is the API server's own."""
     _check(request)
     return kind.up(DEFAULT, issuer_of_ours=False)
 
 
 @pytest.fixture(scope="session")
-def irsa_image(cluster: kind.Cluster) -> str:
+def irsa_image(cluster: Cluster) -> str:
     """The reference of our image (with moto) that the cluster's pods can use, of the sources as they are now."""
     return images.in_cluster(cluster, images.LOCAL)
 
 
 @pytest.fixture(scope="session")
-def demo_image(cluster: kind.Cluster) -> str:
+def demo_image(cluster: Cluster) -> str:
     """The reference of the image with nothing but Python and boto3."""
     return images.in_cluster(cluster, images.DEMO)

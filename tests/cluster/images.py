@@ -15,8 +15,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from tests.cluster import cache, debian
+from tests.cluster.cluster import Cluster
 from tests.cluster.docker import Docker
-from tests.cluster.kind import Cluster
 from tests.cluster.problems import ClusterError
 from tests.cluster.progress import say, step
 from tests.cluster.shell import run

@@ -6,120 +6,20 @@ current context is never read nor written. A cluster is made anew when its confi
 
 import os
 import re
-import subprocess
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tests.cluster import binaries, cache, docker, node_image
-from tests.cluster.client import ApiError, Client
+from tests.cluster.cluster import Cluster
+from tests.cluster.configuration import BUCKETS, configuration, with_buckets
 from tests.cluster.docker import Docker
-from tests.cluster.problems import ClusterError, UnavailableError
+from tests.cluster.problems import ClusterError
 from tests.cluster.progress import say, step
 from tests.cluster.shell import run
+from tests.cluster.waiting import READY_SECONDS, settle, wait_until
 
-CONFIGURATION = Path(__file__).parents[2] / "kind-config.yaml"
 PULL_SECONDS = 300.0
-READY_SECONDS = 180.0
 CLUSTERS_BY_DEFAULT, INOTIFY_INSTANCES = 3, 512  # 128 instances are usual, enough for some four clusters
 SERVICES, PODS = "10.96.0.0/16", "10.244.0.0/16"  # kind's defaults
-
-# Virtual-hosted buckets (BUCKET.irsa-sts.irsa-system.svc) are names of the STS Service, which only DNS can say.
-BUCKETS = r"""    rewrite stop {
-        name regex ^.+\.irsa-sts\.irsa-system\.svc(\.cluster\.local)?\.$ irsa-sts.irsa-system.svc.cluster.local
-        answer auto
-    }
-"""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A cluster that runs.
-
-    Attributes:
-        kubeconfig: of an administrator.
-        name: kind's name of it; empty where the user brought the cluster.
-    """
-
-    kubeconfig: Path
-    name: str = ""
-    docker: Docker | None = field(default=None, repr=False)
-
-    @property
-    def client(self) -> Client:
-        """Requests as the administrator."""
-        return Client(self.kubeconfig)
-
-    @property
-    def issuer(self) -> str:
-        """The `iss` of its tokens, as its API server's discovery document has it."""
-        return str(self.client.get("/.well-known/openid-configuration")["issuer"])
-
-    def kubectl(self, *arguments: str | Path, stdin: str | None = None, seconds: float = 180) -> str:
-        """What `kubectl ARGUMENTS` prints."""
-        option = f"--kubeconfig={self.kubeconfig}"
-        return run(binaries.find("kubectl"), option, *arguments, stdin=stdin, seconds=seconds)
-
-    def helm(self, *arguments: str | Path, seconds: float = 300) -> str:
-        """What `helm ARGUMENTS` prints."""
-        return run(binaries.find("helm"), f"--kubeconfig={self.kubeconfig}", *arguments, seconds=seconds)
-
-    def logs(self, namespace: str, selector: str) -> str:
-        """The logs of all containers of the pods that a label selector finds."""
-        options = ("--all-containers", "--prefix", "--tail=-1", "--max-log-requests=50")
-        return self.kubectl("logs", "-n", namespace, "-l", selector, *options)
-
-    def token(self, namespace: str, name: str, audience: str = "sts.amazonaws.com", seconds: int = 3600) -> str:
-        """A token of a ServiceAccount, signed by this cluster."""
-        return self.client.token(namespace, name, audience, seconds)
-
-    def node(self, *command: str, stdin: str | None = None) -> str:
-        """What a command prints that runs on the control-plane node: static pods are in /etc/kubernetes/manifests.
-
-        Raises:
-            UnavailableError: the cluster is the user's own, whose nodes are not ours to touch.
-        """
-        if self.docker is None:
-            raise UnavailableError("the nodes of a cluster named by CLUSTER= are left alone")
-        interactive = ["-i"] if stdin is not None else []
-        return self.docker.run("exec", *interactive, f"{self.name}-control-plane", *command, stdin=stdin)
-
-    def restart_apiserver(self) -> None:
-        """End kube-apiserver and wait until kubelet has started it again and it is ready."""
-        self.node("pkill", "-TERM", "-x", "kube-apiserver")
-        wait_until(f"the API server of {self.name} is ready", lambda: not self.is_ready(), seconds=60)
-        wait_until(f"the API server of {self.name} is ready again", self.is_ready)
-
-    def load(self, *images: str) -> None:
-        """Bring images from the Docker daemon's store into the node's.
-
-        Raises:
-            UnavailableError: the cluster is the user's own; it takes its images from where its nodes can pull.
-        """
-        if self.docker is None:
-            raise UnavailableError("images cannot be loaded into a cluster named by CLUSTER=; name one with IMAGE=")
-        variables = {**os.environ, **self.docker.environment}
-        node = [self.docker.command, "exec", "-i", f"{self.name}-control-plane"]
-        importing = ["ctr", "--namespace=k8s.io", "images", "import", "--digests", "--snapshotter=overlayfs", "-"]
-        # As `kind load docker-image` does it, without the archive on the disk in between.
-        with subprocess.Popen([self.docker.command, "save", *images], env=variables, stdout=subprocess.PIPE) as saving:
-            done = subprocess.run(
-                [*node, *importing], stdin=saving.stdout, env=variables, capture_output=True, check=False
-            )
-        if saving.returncode or done.returncode:
-            raise ClusterError(f"{', '.join(images)} cannot be loaded: {done.stderr.decode(errors='replace')}")
-
-    def is_ready(self) -> bool:
-        """Whether its API server answers and says so."""
-        try:
-            return self.client.raw("GET", "/readyz", seconds=5)[0] == 200
-        except (OSError, HTTPException):
-            return False
 
 
 def up(name: str = "", *, issuer_of_ours: bool = True) -> Cluster:
@@ -159,12 +59,18 @@ def down() -> None:
     for kubeconfig in sorted(_folder().glob("*.kubeconfig")):
         if daemon:
             with step(f"deleting the kind cluster {kubeconfig.stem}"):
-                _kind(daemon, "delete", "cluster", "--name", kubeconfig.stem, "--kubeconfig", str(kubeconfig))
-        for leftover in _folder().glob(f"{kubeconfig.stem}.*"):
-            leftover.unlink()
+                delete(Cluster(kubeconfig, kubeconfig.stem, daemon))
+        _forget(kubeconfig)
     if daemon and daemon.ours:
         daemon.remove_network("kind")
         docker.stop()
+
+
+def delete(cluster: Cluster) -> None:
+    """Delete one cluster that `up` made; safe to repeat. One that the user named is left alone."""
+    if cluster.docker is not None:
+        _kind(cluster.docker, "delete", "cluster", "--name", cluster.name, "--kubeconfig", str(cluster.kubeconfig))
+        _forget(cluster.kubeconfig)
 
 
 def known() -> list[Cluster]:
@@ -173,75 +79,11 @@ def known() -> list[Cluster]:
     return [Cluster(place, place.stem, daemon) for place in sorted(_folder().glob("*.kubeconfig"))]
 
 
-def configuration(*, issuer_of_ours: bool, self_made: bool, cgroup_v1: bool) -> str:
-    """The kind configuration for this machine: kind-config.yaml, or kind's defaults, and what only a harness wants."""
-    document: dict[str, Any] = yaml.safe_load(CONFIGURATION.read_text())
-    if not issuer_of_ours:
-        del document["kubeadmConfigPatches"]
-    kubelet: dict[str, Any] = {"kind": "KubeletConfiguration"}
-    if self_made:
-        kubelet["cgroupDriver"] = "cgroupfs"
-    if cgroup_v1:
-        kubelet["failCgroupV1"] = False
-    # Nothing in a test cluster outlives its machine, so etcd need not wait for the disk.
-    etcd = {"kind": "ClusterConfiguration", "etcd": {"local": {"extraArgs": {"unsafe-no-fsync": "true"}}}}
-    patches = document.setdefault("kubeadmConfigPatches", [])
-    patches += [yaml.safe_dump(patch) for patch in (etcd, kubelet) if len(patch) > 1]
-    return yaml.safe_dump(document, sort_keys=False)
-
-
-def with_buckets(corefile: str) -> str:
-    """A Corefile that answers for virtual-hosted buckets of the STS Service, before it asks Kubernetes."""
-    if "irsa-sts" in corefile:
-        return corefile
-    place = re.search(r"^ *kubernetes ", corefile, re.MULTILINE)
-    if not place:
-        raise ClusterError(f"the Corefile has no kubernetes block:\n{corefile}")
-    return corefile[: place.start()] + BUCKETS + corefile[place.start() :]
-
-
-def wait_until(what: str, happened: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
-    """Ask `happened` again and again until it is true.
-
-    Raises:
-        ClusterError: it is not after `seconds`; the message says `what` was waited for.
-    """
-    deadline = time.monotonic() + seconds
-    while not happened():
-        if time.monotonic() > deadline:
-            raise ClusterError(f"not so after {seconds:g} s: {what}")
-        time.sleep(0.25)
-
-
-def settle(what: str, act: Callable[[], object], seconds: float = READY_SECONDS) -> None:
-    """Do `act`, which may be repeated, until it succeeds: an API server that has just started is not always there yet.
-
-    Raises:
-        ClusterError: it did not within `seconds`; the message says `what` was waited for and what went wrong last.
-    """
-    problems: list[Exception] = []
-
-    def succeeded() -> bool:
-        try:
-            act()
-        except (OSError, HTTPException, ApiError, ClusterError) as problem:
-            problems.append(problem)
-            return False
-        return True
-
-    try:
-        wait_until(what, succeeded, seconds)
-    except ClusterError as problem:
-        raise ClusterError(f"{problem}; the last of {len(problems)} attempts: {problems[-1]!r}") from problems[-1]
-    if problems:
-        say(f"{what}: after {len(problems)} failed attempts, the first with {problems[0]!r}")
-
-
 def _create(cluster: Cluster, daemon: Docker, image: str, text: str) -> None:
+    delete(cluster)
     place = cluster.kubeconfig.with_suffix(".yaml")
     place.write_text(text)
     kubeconfig = ("--kubeconfig", str(cluster.kubeconfig))
-    _kind(daemon, "delete", "cluster", "--name", cluster.name, *kubeconfig)
     options = ("--name", cluster.name, "--config", str(place), "--image", image, "--wait", f"{READY_SECONDS:g}s")
     _kind(daemon, "create", "cluster", *options, *kubeconfig)
     cluster.kubeconfig.chmod(0o600)
@@ -333,6 +175,11 @@ def _runs(cluster: Cluster) -> bool:
     except ClusterError:
         return False
     return True
+
+
+def _forget(kubeconfig: Path) -> None:
+    for leftover in _folder().glob(f"{kubeconfig.stem}.*"):
+        leftover.unlink()
 
 
 def _cgroup_v1() -> bool:

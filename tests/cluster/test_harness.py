@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster import archive, binaries, cache, docker, images, kind, node_image
+from tests.cluster import archive, binaries, cache, configuration, docker, images, kind, node_image, waiting
 from tests.cluster.problems import ClusterError
 
 ROOT = Path(__file__).parents[2]
@@ -182,7 +182,7 @@ def test_only_this_machine_gets_what_only_it_needs(
     issuer_of_ours: bool, self_made: bool, cgroup_v1: bool, kinds: list[str]
 ) -> None:
     """kind-config.yaml is taken as it is; a patch for cgroups, or for our node image, is added only there."""
-    text = kind.configuration(issuer_of_ours=issuer_of_ours, self_made=self_made, cgroup_v1=cgroup_v1)
+    text = configuration.configuration(issuer_of_ours=issuer_of_ours, self_made=self_made, cgroup_v1=cgroup_v1)
     patches = [yaml.safe_load(patch) for patch in yaml.safe_load(text)["kubeadmConfigPatches"]]
     assert kinds == [patch["kind"] for patch in patches]
     kubelet: dict[str, object] = {} if patches[-1]["kind"] == "ClusterConfiguration" else patches[-1]
@@ -192,7 +192,7 @@ def test_only_this_machine_gets_what_only_it_needs(
 
 def test_our_issuer_is_the_only_one_and_sts_no_audience() -> None:
     """kind-config.yaml signs for our issuer alone, publishes its keys there, and leaves api-audiences alone."""
-    patch = yaml.safe_load(yaml.safe_load(kind.CONFIGURATION.read_text())["kubeadmConfigPatches"][0])
+    patch = yaml.safe_load(yaml.safe_load(configuration.CONFIGURATION.read_text())["kubeadmConfigPatches"][0])
     assert {
         "service-account-issuer": "https://irsa-oidc.irsa-system.svc",
         "service-account-jwks-uri": "https://irsa-oidc.irsa-system.svc/openid/v1/jwks",
@@ -201,15 +201,15 @@ def test_our_issuer_is_the_only_one_and_sts_no_audience() -> None:
 
 def test_buckets_are_answered_before_kubernetes_is_asked() -> None:
     """The rewrite stands in front of the kubernetes block, and doing it twice is doing it once."""
-    once = kind.with_buckets(COREFILE)
+    once = configuration.with_buckets(COREFILE)
     assert once.index("rewrite stop") < once.index("kubernetes cluster.local")
-    assert once == kind.with_buckets(once)
+    assert once == configuration.with_buckets(once)
 
 
 def test_a_corefile_without_kubernetes_is_refused() -> None:
     """The message shows what was found."""
     with pytest.raises(ClusterError, match="no kubernetes block"):
-        kind.with_buckets(".:53 {\n}\n")
+        configuration.with_buckets(".:53 {\n}\n")
 
 
 def test_an_api_server_that_just_started_is_asked_again(capsys: pytest.CaptureFixture[str]) -> None:
@@ -220,7 +220,7 @@ def test_an_api_server_that_just_started_is_asked_again(capsys: pytest.CaptureFi
         if problems:
             raise problems.pop(0)
 
-    kind.settle("it answers", act, seconds=10)
+    waiting.settle("it answers", act, seconds=10)
     assert "it answers: after 2 failed attempts, the first with ConnectionResetError('reset')" in "".join(
         capsys.readouterr()
     )
@@ -233,7 +233,7 @@ def test_an_api_server_that_never_comes_is_an_error_with_its_cause() -> None:
         raise ConnectionResetError("reset")
 
     with pytest.raises(ClusterError, match=r"it answers; the last of 1 attempts: ConnectionResetError\('reset'\)"):
-        kind.settle("it answers", act, seconds=-1)
+        waiting.settle("it answers", act, seconds=-1)
 
 
 # -- the runtime

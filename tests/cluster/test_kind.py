@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.cluster.kind import Cluster
+from tests.cluster.cluster import Cluster
 
 TWO_ENDPOINTS = """
 apiVersion: apps/v1

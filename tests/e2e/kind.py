@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster import images
-from tests.cluster.kind import Cluster
+from tests.cluster.cluster import Cluster
 from tests.cluster.problems import ClusterError
 
 ROOT = Path(__file__).parents[2]

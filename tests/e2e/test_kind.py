@@ -8,7 +8,7 @@ import json
 import pytest
 
 from examples.quickstart import story
-from tests.cluster.kind import Cluster
+from tests.cluster.cluster import Cluster
 from tests.e2e.kind import ACCOUNT, COMPONENTS, NAMESPACE, READER, Installed, variables, wait
 
 PLACE = "quickstart"  # the namespace that the quickstart's trust policies name

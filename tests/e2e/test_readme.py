@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.cluster import binaries
-from tests.cluster.kind import Cluster
+from tests.cluster.cluster import Cluster
 from tests.e2e.kind import ROOT, Installed
 
 SECTION = "The same by hand, on any kind cluster"

@@ -16,7 +16,7 @@ import pytest
 
 from tests.cluster import kind, pki
 from tests.cluster.client import ApiError
-from tests.cluster.kind import Cluster
+from tests.cluster.cluster import Cluster
 from tests.e2e.kind import NAMESPACE, Installed, wait
 
 PLACE = "quickstart"  # the namespace that the quickstart's trust policies name
@@ -121,8 +121,7 @@ def a_cluster(name: str) -> Iterator[Cluster]:
     try:
         yield cluster
     finally:
-        if cluster.docker and cluster.name == name:
-            kind._kind(cluster.docker, "delete", "cluster", "--name", name, "--kubeconfig", str(cluster.kubeconfig))
+        kind.delete(cluster)
 
 
 @pytest.mark.kind
