@@ -20,6 +20,9 @@ REGIONAL: Final = ("AWS_STS_REGIONAL_ENDPOINTS", "regional")
 REGION_NAMES: Final = ("AWS_DEFAULT_REGION", "AWS_REGION")
 SPARE_VOLUME: Final = "irsa-"  # before the volume's name where somebody else's has that name
 
+# With the variables that each is given, more of them are no object that etcd takes.
+CONTAINERS_LIMIT: Final = 4000
+
 
 class Plan(msgspec.Struct, frozen=True):
     """Operations (RFC 6902, all of them `add`), and what the pod's author should know."""
@@ -39,6 +42,8 @@ def plan(pod: Pod, injection: Injection) -> Plan:
     """What `pod` still lacks of `injection`; no operation when it has all of it already."""
     if pod.spec is None:
         return Plan([], ("this pod has no spec",))
+    if len(pod.spec.containers or ()) + len(pod.spec.init_containers or ()) > CONTAINERS_LIMIT:
+        return Plan([], (f"this pod has more than {CONTAINERS_LIMIT} containers, so it gets no role",))
     containers = [each for each in _containers(pod) if each[1].name not in injection.skip]
     volume = _volume(pod, injection, [container for _, container in containers])
     if volume is None:
@@ -77,6 +82,35 @@ def apply(document: Any, operations: list[Operation]) -> Any:  # noqa: ANN401 --
         except (LookupError, TypeError, ValueError) as problem:
             raise ValueError(f"operation does not apply: add {operation['path']}: {problem!r}") from problem
     return document
+
+
+def outline(pod: Pod) -> dict[str, Any]:
+    """The pod as far as a patch of ours can tell: which members there are, and how long the lists."""
+    metadata, spec = pod.metadata, pod.spec
+    found: dict[str, Any] = {}
+    if metadata is not None:
+        found["metadata"] = _there(labels=metadata.labels, annotations=metadata.annotations)
+    if spec is not None:
+        found["spec"] = _there(
+            volumes=_blank(spec.volumes),
+            containers=_outlines(spec.containers),
+            initContainers=_outlines(spec.init_containers),
+        )
+    return found
+
+
+def _there(**members: "list[Any] | dict[str, str] | None") -> dict[str, Any]:
+    return {name: value.copy() for name, value in members.items() if value is not None}
+
+
+def _blank(values: list[Any] | None) -> list[None] | None:
+    return None if values is None else [None] * len(values)
+
+
+def _outlines(containers: list[Container] | None) -> list[dict[str, Any]] | None:
+    if containers is None:
+        return None
+    return [_there(env=_blank(each.env), volumeMounts=_blank(each.volume_mounts)) for each in containers]
 
 
 def escape(token: str) -> str:

@@ -64,6 +64,22 @@ class _Review(msgspec.Struct, rename="camel", omit_defaults=True):
     response: dict[str, Any] = {}
 
 
+# What is wrong is looked at without being built: seven megabytes of `[],` would become hundreds.
+class _Outline(msgspec.Struct, rename="camel"):
+    api_version: msgspec.Raw = msgspec.Raw()
+    kind: msgspec.Raw = msgspec.Raw()
+    request: msgspec.Raw = msgspec.Raw()
+
+
+class _RequestOutline(msgspec.Struct):
+    uid: msgspec.Raw = msgspec.Raw()
+    object: msgspec.Raw = msgspec.Raw()
+
+
+_outline: Final = msgspec.json.Decoder(_Outline)
+_request_outline: Final = msgspec.json.Decoder(_RequestOutline)
+
+
 def read(body: bytes) -> AdmissionReview:
     """The review in `body`, its request and the pod in it guaranteed to be there.
 
@@ -123,7 +139,7 @@ def decide(request: AdmissionRequest, grant: Grant, settings: Settings, jitter: 
 def _decision(reason: str, pod: Pod, wanted: Injection, warnings: tuple[str, ...]) -> Decision:
     planned = patch.plan(pod, wanted)
     # The API server refuses a pod whose patch does not apply, whatever the failurePolicy.
-    patch.apply(msgspec.to_builtins(pod), planned.operations)
+    patch.apply(patch.outline(pod), planned.operations)
     if not planned.operations:
         reason = "conflict" if planned.warnings else "nothing-missing"
     return Decision(reason, planned.operations, warnings + planned.warnings, wanted.identity[0][1])
@@ -151,25 +167,25 @@ def _malformed(body: bytes, problem: Exception) -> Malformed:
     if not body.strip():
         return Malformed("bad content")
     try:
-        untyped = msgspec.json.decode(body)
+        outline = _outline.decode(body)
+    except msgspec.ValidationError:
+        return Malformed(f"couldn't get version/kind; json parse error: a JSON object is expected, not {_kind(body)}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as broken:
         return Malformed(f"couldn't get version/kind; json parse error: {broken}")
-    if not isinstance(untyped, dict):
-        return Malformed(
-            f"couldn't get version/kind; json parse error: a JSON object is expected, not {_kind(untyped)}"
-        )
-    request = untyped.get("request")
-    request = request if isinstance(request, dict) else {}
-    words = [_text(request.get("uid")), _text(untyped.get("apiVersion")), _text(untyped.get("kind"))]
-    if request and not isinstance(request.get("object"), dict):
-        return Malformed(f"json: cannot unmarshal {_kind(request.get('object'))} into Go value of type v1.Pod", *words)
+    request = _request_outline.decode(outline.request) if _kind(outline.request) == "object" else _RequestOutline()
+    words = [_text(request.uid), _text(outline.api_version), _text(outline.kind)]
+    if bytes(request.uid) + bytes(request.object) and _kind(request.object) != "object":
+        return Malformed(f"json: cannot unmarshal {_kind(request.object)} into Go value of type v1.Pod", *words)
     return Malformed(str(problem), *words)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _text(value: msgspec.Raw) -> str:
+    try:
+        return msgspec.json.decode(value, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
 
 
-def _kind(value: object) -> str:
-    kinds = {bool: "bool", int: "number", float: "number", str: "string", list: "array", dict: "object"}
-    return kinds.get(type(value), "null")
+def _kind(value: bytes | msgspec.Raw) -> str:
+    kinds = {b"t": "bool", b"f": "bool", b'"': "string", b"[": "array", b"{": "object", b"n": "null", b"": "null"}
+    return kinds.get(bytes(value).lstrip()[:1], "number")

@@ -195,3 +195,11 @@ def test_null_lists_are_lists_that_are_not_there() -> None:
     )
     assert msgspec.json.encode([VOLUME]) == msgspec.json.encode(result["spec"]["volumes"])
     assert PAIR == result["spec"]["containers"][0]["env"]
+
+
+def test_more_containers_than_an_object_can_hold_are_left_alone() -> None:
+    """Patched, it would be larger than etcd takes; the warning says why there is no role."""
+    result, warnings = admit(pod(containers=[{"name": f"c{number}"} for number in range(4001)]))
+    assert "volumes" not in result["spec"]
+    assert "4000 containers" in warnings[0]
+    assert PAIR == admit(pod(containers=[{"name": f"c{n}"} for n in range(100)]))[0]["spec"]["containers"][99]["env"]
