@@ -7,6 +7,7 @@ brings it.
 """
 
 import asyncio
+import re
 from typing import Final, Literal
 
 import aiohttp
@@ -26,6 +27,8 @@ Mode = Literal["unbound", "missing", "never"]
 DEADLINE: Final = 1.0  # seconds; the API server waits three for us
 CONCURRENCY: Final = 32
 AGAIN_SECONDS: Final = 0.1
+
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?")  # a DNS subdomain (RFC 1123)
 
 LIVE_GETS: Final = Counter("irsa_sa_live_gets_total", "Live looks at a ServiceAccount.", ["result"])
 
@@ -51,8 +54,10 @@ class LiveLookup:
 
     def wanted(self, namespace: str, name: str, standing: Standing) -> bool:
         """Whether a look may tell more than the table does."""
-        if isinstance(standing, RoleBinding) or not namespace or self._mode == "never":
+        if isinstance(standing, RoleBinding) or self._mode == "never":
             return False
+        if not (_NAME.fullmatch(namespace) and _NAME.fullmatch(name)):
+            return False  # no ServiceAccount can have it; in the path of a request it could lead elsewhere
         if isinstance(standing, Unbound):
             return self._mode == "unbound" and name != "default"
         return True
