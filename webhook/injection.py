@@ -93,7 +93,7 @@ def of_role(binding: RoleBinding, pod: Pod, wishes: PodWishes, settings: Setting
         audience=binding.audience,
         expiration=binding.expiration if wishes.expiration is None else wishes.expiration,
         identity=(
-            ("AWS_ROLE_ARN", binding.role_arn),
+            ("AWS_ROLE_ARN", literal(binding.role_arn)),
             ("AWS_WEB_IDENTITY_TOKEN_FILE", file_path(settings.mount_path, TOKEN_FILE, windows=pod.on_windows)),
         ),
         regional_sts=binding.regional_sts,
@@ -127,6 +127,11 @@ def of_pod_identity(identity: PodIdentity, pod: Pod, wishes: PodWishes, settings
         label=POD_IDENTITY_LABEL,
         skip=wishes.skip,
     )
+
+
+def literal(value: str) -> str:
+    """`value` as a variable's value that kubelet leaves as it is: it puts other variables where it reads `$(NAME)`."""
+    return value.replace("$", "$$")
 
 
 def file_path(folder: str, name: str, *, windows: bool) -> str:
