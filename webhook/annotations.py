@@ -157,11 +157,17 @@ def partition_of(region: str) -> str:
     return next((partition for prefix, partition in partitions.items() if region.startswith(prefix)), "aws")
 
 
+def composed(role: str, defaults: Defaults) -> str:
+    """The role as an ARN, where an account is known and something else than an ARN was written."""
+    if role and defaults.account_id and "arn:" not in role:
+        return f"arn:{defaults.partition}:iam::{defaults.account_id}:role/{role}"
+    return role
+
+
 def _role(place: str, value: str | None, defaults: Defaults, prefix: str, warnings: list[str]) -> str:
     if not value:
         return ""
-    if defaults.account_id and "arn:" not in value:
-        value = f"arn:{defaults.partition}:iam::{defaults.account_id}:role/{value}"
+    value = composed(value, defaults)
     if not ROLE_ARN.fullmatch(value):
         warnings.append(
             f"ServiceAccount {place}: {prefix}role-arn is {value!r}, which is no role ARN; "

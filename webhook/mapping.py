@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from webhook.annotations import ROLE_ARN, Defaults, RoleBinding, bounded
+from webhook.annotations import ROLE_ARN, Defaults, RoleBinding, bounded, composed
 
 CONFIG_MAP: Final = "pod-identity-webhook"
 KEY: Final = "config"
@@ -75,7 +75,7 @@ def _entry(
         if type(fields.get(field, kind())) is not kind:
             warnings.append(f"ConfigMap {CONFIG_MAP}: {key!r} is left out, its {field} must be of type {kind.__name__}")
             return
-    role = fields.get("rolearn", "")
+    role = composed(fields.get("rolearn", ""), defaults)
     if role and not ROLE_ARN.fullmatch(role):
         warnings.append(f"ConfigMap {CONFIG_MAP}: {key!r} has RoleARN {role!r}, which is no role ARN")
     entries[namespace, name] = RoleBinding(
