@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import socket
 import ssl
 import threading
@@ -59,6 +60,41 @@ def test_a_pod_made_right_after_its_service_account_gets_its_role(site: Site) ->
         site.annotate(f"old-{number}", {"eks.amazonaws.com/role-arn": ARN})
         seen.append(site.role(f"old-{number}"))
     assert [ARN] * 100 == seen
+
+
+@pytest.mark.usefixtures("webhook")
+def test_a_service_account_that_was_asked_for_in_vain_is_asked_for_again(site: Site, webhook: Webhook) -> None:
+    """Each pod asks anew: no failed look is remembered, so the first pod after it exists gets its role."""
+
+    def looks() -> float:
+        found = re.search(r'irsa_sa_live_gets_total{result="no-role"} (\S+)', webhook.get("/metrics")[1])
+        return float(found[1]) if found else 0
+
+    absent = plain_pod(serviceAccountName="late")
+    absent["metadata"]["namespace"] = site.namespace
+    body, before = json.dumps(review(absent, namespace=site.namespace)).encode(), looks()
+    answers = [json.loads(rules.ask(webhook.port, body)[1])["response"] for _ in range(3)]
+    assert [(True, False)] * 3 == [(answer["allowed"], "patch" in answer) for answer in answers]
+    assert before + 3 == looks()
+    site.account("late")
+    assert "patch" in json.loads(rules.ask(webhook.port, body)[1])["response"]
+
+
+def test_not_ready_before_the_list_is_complete(site: Site, proxy: Proxy, webhook: Webhook) -> None:
+    """Who starts while the API server does not answer is alive, says what is missing, and gets no pod to spoil."""
+    through = kubeconfig_through(site.api.kubeconfig, proxy.port, site.folder)
+    assert webhook.ready
+    proxy.stalled = True
+    try:
+        with site.webhook("--webhook-configuration-name=", kubeconfig=through) as late:
+            eventually(lambda: late.get("/livez")[0] == 200, "alive", explain=late.tail)
+            status, words = late.get("/readyz")
+            assert 503 == status
+            assert "serviceaccounts" in words
+            proxy.stalled = False
+            late.wait_ready()
+    finally:
+        proxy.stalled = False
 
 
 def test_a_slow_api_server_costs_a_second_and_no_pod(site: Site, proxy: Proxy, webhook: Webhook) -> None:
