@@ -9,7 +9,7 @@ answer that is not lost when the client is still sending (`_linger`).
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from enum import Enum
+from enum import IntEnum
 from http import HTTPStatus
 from typing import Any, Final, Protocol
 
@@ -33,14 +33,14 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     write: float = 30.0  # the client does not read its answer
 
 
-class State(Enum):
+class State(IntEnum):
     """What a connection waits for."""
 
-    IDLE = "idle"
-    HEAD = "head"
-    BODY = "body"
-    ANSWER = "answer"
-    LINGER = "linger"
+    IDLE = 0
+    HEAD = 1
+    BODY = 2
+    ANSWER = 3
+    LINGER = 4
 
 
 class Service(Protocol):
@@ -78,13 +78,8 @@ class Connection(asyncio.Protocol):
         left: Callable[["Connection"], None],
     ) -> None:
         self._service = service
-        self._seconds = {
-            State.HEAD: deadlines.head,
-            State.BODY: deadlines.body,
-            State.ANSWER: deadlines.idle,  # an answer has a deadline of its own
-            State.IDLE: deadlines.idle,
-            State.LINGER: deadlines.linger,
-        }
+        # By state; an answer has a deadline of its own.
+        self._seconds = (deadlines.idle, deadlines.head, deadlines.body, deadlines.idle, deadlines.linger)
         self._write_seconds = deadlines.write
         self._joined = joined
         self._left = left
@@ -95,6 +90,7 @@ class Connection(asyncio.Protocol):
         self._pending: asyncio.Task[None] | None = None  # answers that one
         self._current: Request | None = None  # its body is coming
         self._last = False  # nothing after what is being answered is of interest
+        self._unread = False  # answers wait for the client
         self._url = b""
         self._headers: dict[bytes, bytes] = {}
         self._in_head = False
@@ -140,12 +136,16 @@ class Connection(asyncio.Protocol):
         return self._pending is not None and self._transport.get_extra_info("sslcontext") is None
 
     def pause_writing(self) -> None:
-        """The client does not read."""
+        """The client does not read, so it is not read either: what it sends would only add to what waits for it."""
         self.deadline = self._loop.time() + self._write_seconds
+        self._unread = True
+        self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It reads again."""
+        self._unread = False
         self._enter(self.state)
+        self._go_on()
 
     # -- llhttp's side
 
@@ -197,10 +197,9 @@ class Connection(asyncio.Protocol):
         assert request is not None  # noqa: S101 -- llhttp gives the headers first
         if self._last:
             return
-        if self._pending is not None:
+        if self._pending is not None or self._unread:
             self._waiting.append(request)
         else:
-            self._enter(State.ANSWER)
             self._serve(request)
 
     # -- answers
@@ -210,6 +209,7 @@ class Connection(asyncio.Protocol):
         if isinstance(answer, Reply):
             self._write(request, answer)
             return
+        self._enter(State.ANSWER)
         self._transport.pause_reading()
         self._pending = self._loop.create_task(self._later(request, answer))
 
@@ -228,22 +228,25 @@ class Connection(asyncio.Protocol):
         reply = await answer
         self._pending = None
         self._write(request, reply)
+        self._go_on()
+
+    def _go_on(self) -> None:
         while self._waiting and not self._busy():
             self._serve(self._waiting.popleft())
         if not self._busy():
             self._transport.resume_reading()
 
     def _busy(self) -> bool:
-        return self._pending is not None or self._last
+        return self._pending is not None or self._unread or self._last
 
     def _write(self, request: Request, reply: Reply) -> None:
         keep = request.keep_alive and not self._last and not self._service.draining
+        if keep:  # first, since writing may find that the client does not read, which has a deadline of its own
+            self._enter(State.HEAD if self._in_head else State.BODY if self._current else State.IDLE)
         self._transport.write(head(reply, keep_alive=keep) + (b"" if request.head_only else reply.body))
         if not keep:
             self._last = True
             self._transport.close()
-        else:
-            self._enter(State.HEAD if self._in_head else State.BODY if self._current else State.IDLE)
 
     def _refuse(self, status: HTTPStatus) -> None:
         if self._last:
@@ -281,7 +284,8 @@ class Connection(asyncio.Protocol):
 
     def _enter(self, state: State) -> None:
         self.state = state
-        self.deadline = self._loop.time() + self._seconds[state]
+        if not self._unread:
+            self.deadline = self._loop.time() + self._seconds[state]
 
     def _count(self, size: int) -> None:
         self._head_size += size
