@@ -7,6 +7,7 @@ so that the fast path needs no task.
 import random
 import time
 from collections.abc import Awaitable, Callable
+from functools import lru_cache
 from typing import Final
 
 from prometheus_client import Counter, Histogram
@@ -14,7 +15,7 @@ from prometheus_client import Counter, Histogram
 from irsa.runtime.logs import Log
 from webhook import review
 from webhook.figures import GoFigures
-from webhook.grants import JITTER, Sources, grant
+from webhook.grants import JITTER, PodIdentity, Sources, grant
 from webhook.injection import Settings
 from webhook.lookup import LiveLookup
 from webhook.model import AdmissionRequest, AdmissionReview, Pod
@@ -29,7 +30,9 @@ SECONDS: Final = Histogram(
     "Seconds from a review's last byte to its answer.",
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
+_counter: Final = lru_cache(DECISIONS.labels)  # results and reasons are few, and finding their counter is dear
 
+Account = tuple[str, str]  # namespace and name of a ServiceAccount
 
 METHODS: Final = {"role": "sts_web_identity", "pod-identity": "container_credentials"}
 MESSAGES: Final = {"mutated": "pod mutated", "unchanged": "pod left as it is"}
@@ -69,32 +72,32 @@ class Admission:
             return self._bug(bug, started)
         request = question.request
         assert request is not None  # noqa: S101 -- `read` guarantees it
-        namespace, name = review.account_of(request)
-        standing = self._table.find(namespace, name)
-        if self._lookup.wanted(namespace, name, standing) and not (
-            review.concerns(request) or self._sources().settled(namespace, name)
+        account = review.account_of(request)
+        standing = self._table.find(*account)
+        if self._lookup.wanted(*account, standing) and not (
+            review.concerns(request) or self._sources().settled(*account)
         ):
-            return self._look(question, standing, started)
-        return self._decide(question, standing, started)
+            return self._look(question, account, standing, started)
+        return self._decide(question, account, standing, started)
 
-    async def _look(self, question: AdmissionReview, known: Standing, started: float) -> Reply:
-        assert question.request is not None  # noqa: S101 -- `read` guarantees it
-        standing = await self._lookup.find(*review.account_of(question.request), known)
-        return self._decide(question, standing, started)
+    async def _look(self, question: AdmissionReview, account: Account, known: Standing, started: float) -> Reply:
+        standing = await self._lookup.find(*account, known)
+        return self._decide(question, account, standing, started)
 
-    def _decide(self, question: AdmissionReview, standing: Standing, started: float) -> Reply:
+    def _decide(self, question: AdmissionReview, account: Account, standing: Standing, started: float) -> Reply:
         request = question.request
         assert request is not None  # noqa: S101 -- `read` guarantees it
         settings = self._settings()
         try:
-            granted = grant(*review.account_of(request), standing, self._sources(), settings.defaults)
-            decision = review.decide(request, granted, settings, jitter=random.randrange(JITTER + 1))  # noqa: S311
+            granted = grant(*account, standing, self._sources(), settings.defaults)
+            jitter = random.randrange(JITTER + 1) if isinstance(granted, PodIdentity) else 0  # noqa: S311 -- no secret
+            decision = review.decide(request, granted, settings, jitter)
             reply = Reply(200, review.answer(question, decision))
         except Exception as bug:  # noqa: BLE001 -- whatever it is, it must not become a denial
             return self._bug(bug, started)
         self._count(decision)
         reply = self._finished(reply, decision.result, decision.reason, started)
-        _report(request, decision, time.perf_counter() - started)
+        _report(request, account, decision, time.perf_counter() - started)
         return reply
 
     def _refused(self, problem: review.Malformed, started: float) -> Reply:
@@ -113,20 +116,21 @@ class Admission:
 
     def _finished(self, reply: Reply, result: str, reason: str, started: float) -> Reply:
         seconds = time.perf_counter() - started
-        DECISIONS.labels(result, reason).inc()
+        _counter(result, reason).inc()
         SECONDS.observe(seconds)
         self._figures.answered("POST", "/mutate", reply.status, seconds)
         return reply
 
 
-def _report(request: AdmissionRequest, decision: review.Decision, seconds: float) -> None:
-    namespace, name = review.account_of(request)
+def _report(request: AdmissionRequest, account: Account, decision: review.Decision, seconds: float) -> None:
+    namespace, name = account
+    pod = f"{namespace}/{(request.object or Pod()).title}"
     fields = {"detail": decision.detail} if decision.detail else {}
     log.info(
         MESSAGES[decision.result],
         reason=decision.reason,
         **fields,
-        pod=f"{namespace}/{(request.object or Pod()).title}",
+        pod=pod,
         service_account=f"{namespace}/{name}",
         operations=len(decision.operations),
         uid=request.uid,
@@ -134,4 +138,4 @@ def _report(request: AdmissionRequest, decision: review.Decision, seconds: float
         milliseconds=round(seconds * 1000, 3),
     )
     for warning in decision.warnings:
-        log.warning(warning, pod=f"{namespace}/{(request.object or Pod()).title}", uid=request.uid)
+        log.warning(warning, pod=pod, uid=request.uid)

@@ -3,6 +3,7 @@
 Its counters lack the suffix that the Prometheus client for Python gives to each, hence a collector of our own.
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -30,7 +31,7 @@ class GoFigures:
         self._requests[verb, path, str(code)] += 1
         self._microseconds[verb, path] += seconds * 1e6  # type: ignore[assignment]  # a Counter adds floats as well
         counts = self._buckets.setdefault((verb, path), [0] * (len(BUCKETS) + 1))
-        counts[next((place for place, edge in enumerate(BUCKETS) if seconds * 1e6 <= edge), len(BUCKETS))] += 1
+        counts[bisect_left(BUCKETS, seconds * 1e6)] += 1
 
     def pod(self, method: str) -> None:
         """A pod is to be mutated, by `sts_web_identity` or `container_credentials`."""

@@ -5,6 +5,7 @@ so a role (web identity) and EKS Pod Identity (container credentials) are the sa
 """
 
 import posixpath
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -84,8 +85,8 @@ class Injection(msgspec.Struct, frozen=True, kw_only=True):
 
 def of_role(binding: RoleBinding, pod: Pod, wishes: PodWishes, settings: Settings) -> Injection:
     """The web identity of `binding` for `pod`."""
-    endpoints = settings.endpoints
-    ca_path = file_path(settings.mount_path, CA_FILE, windows=pod.on_windows)
+    endpoints, windows = settings.endpoints, pod.on_windows
+    ca_path = file_path(settings.mount_path, CA_FILE, windows=windows)
     return Injection(
         volume=VOLUME,
         mount_path=settings.mount_path,
@@ -94,7 +95,7 @@ def of_role(binding: RoleBinding, pod: Pod, wishes: PodWishes, settings: Setting
         expiration=binding.expiration if wishes.expiration is None else wishes.expiration,
         identity=(
             ("AWS_ROLE_ARN", literal(binding.role_arn)),
-            ("AWS_WEB_IDENTITY_TOKEN_FILE", file_path(settings.mount_path, TOKEN_FILE, windows=pod.on_windows)),
+            ("AWS_WEB_IDENTITY_TOKEN_FILE", file_path(settings.mount_path, TOKEN_FILE, windows=windows)),
         ),
         regional_sts=binding.regional_sts,
         region=settings.region,
@@ -134,6 +135,7 @@ def literal(value: str) -> str:
     return value.replace("$", "$$")
 
 
+@lru_cache(maxsize=64)
 def file_path(folder: str, name: str, *, windows: bool) -> str:
     """Where a container finds a file of the mount; on Windows as its programs need it."""
     path = posixpath.normpath(posixpath.join(folder, name))

@@ -34,9 +34,10 @@ class Container(Wire, frozen=True):
     env: list[EnvVar] | None = None
     volume_mounts: list[VolumeMount] | None = None
 
-    def has_variable(self, name: str) -> bool:
-        """Whether `env` has an entry of that name, whatever its source."""
-        return any(variable.name == name for variable in self.env or ())
+    @property
+    def variables(self) -> frozenset[str]:
+        """The names in `env`, whatever their values' sources."""
+        return frozenset([variable.name for variable in self.env or ()])
 
 
 class FileProjection(Wire, frozen=True):

@@ -8,13 +8,13 @@ The order of everything is the Go webhook's: volume first in the list; in each c
 pair, the identity's pair, then what only we add, then the mount.
 """
 
-from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import msgspec
 
 from webhook.injection import ANNOTATIONS_LIMIT, CA_FILE, Injection, Variables
-from webhook.model import Container, Operation, Pod
+from webhook.model import Container, Operation, Pod, PodSpec
 
 REGIONAL: Final = ("AWS_STS_REGIONAL_ENDPOINTS", "regional")
 REGION_NAMES: Final = ("AWS_DEFAULT_REGION", "AWS_REGION")
@@ -44,14 +44,14 @@ def plan(pod: Pod, injection: Injection) -> Plan:
         return Plan([], ("this pod has no spec",))
     if len(pod.spec.containers or ()) + len(pod.spec.init_containers or ()) > CONTAINERS_LIMIT:
         return Plan([], (f"this pod has more than {CONTAINERS_LIMIT} containers, so it gets no role",))
-    containers = [each for each in _containers(pod) if each[1].name not in injection.skip]
-    volume = _volume(pod, injection, [container for _, container in containers])
+    containers = _containers(pod.spec, injection.skip)
+    volume = _volume(pod, injection, containers)
     if volume is None:
         return Plan([], (_taken(injection),))
     operations = [
         *_annotation(pod, injection, volume),
         *_label(pod, injection),
-        *_volume_operation(pod, injection, volume),
+        *_volume_operation(pod.spec, injection, volume),
     ]
     warnings: list[str] = []
     for path, container in containers:
@@ -66,7 +66,8 @@ def apply(document: Any, operations: list[Operation]) -> Any:  # noqa: ANN401 --
         ValueError: an operation does not apply; the API server would refuse the pod with the whole patch.
     """
     for operation in operations:
-        *parents, last = (_unescape(token) for token in operation["path"].split("/")[1:])
+        path = operation["path"]
+        *parents, last = map(_unescape, path.split("/")[1:]) if "~" in path else path.split("/")[1:]
         target = document
         try:
             for token in parents:
@@ -86,31 +87,31 @@ def apply(document: Any, operations: list[Operation]) -> Any:  # noqa: ANN401 --
 
 def outline(pod: Pod) -> dict[str, Any]:
     """The pod as far as a patch of ours can tell: which members there are, and how long the lists."""
-    metadata, spec = pod.metadata, pod.spec
-    found: dict[str, Any] = {}
-    if metadata is not None:
-        found["metadata"] = _there(labels=metadata.labels, annotations=metadata.annotations)
-    if spec is not None:
-        found["spec"] = _there(
-            volumes=_blank(spec.volumes),
-            containers=_outlines(spec.containers),
-            initContainers=_outlines(spec.init_containers),
-        )
+    found: dict[str, dict[str, Any]] = {}
+    if (metadata := pod.metadata) is not None:
+        there = found["metadata"] = {}
+        if metadata.labels is not None:
+            there["labels"] = metadata.labels.copy()
+        if metadata.annotations is not None:
+            there["annotations"] = metadata.annotations.copy()
+    if (spec := pod.spec) is not None:
+        parts = found["spec"] = {}
+        if spec.volumes is not None:
+            parts["volumes"] = [None] * len(spec.volumes)
+        if spec.containers is not None:
+            parts["containers"] = [_outline(each) for each in spec.containers]
+        if spec.init_containers is not None:
+            parts["initContainers"] = [_outline(each) for each in spec.init_containers]
     return found
 
 
-def _there(**members: "list[Any] | dict[str, str] | None") -> dict[str, Any]:
-    return {name: value.copy() for name, value in members.items() if value is not None}
-
-
-def _blank(values: list[Any] | None) -> list[None] | None:
-    return None if values is None else [None] * len(values)
-
-
-def _outlines(containers: list[Container] | None) -> list[dict[str, Any]] | None:
-    if containers is None:
-        return None
-    return [_there(env=_blank(each.env), volumeMounts=_blank(each.volume_mounts)) for each in containers]
+def _outline(container: Container) -> dict[str, list[None]]:
+    found = {}
+    if container.env is not None:
+        found["env"] = [None] * len(container.env)
+    if container.volume_mounts is not None:
+        found["volumeMounts"] = [None] * len(container.volume_mounts)
+    return found
 
 
 def escape(token: str) -> str:
@@ -122,15 +123,17 @@ def _unescape(token: str) -> str:
     return token.replace("~1", "/").replace("~0", "~")
 
 
-def _containers(pod: Pod) -> Iterator[tuple[str, Container]]:
+def _containers(spec: PodSpec, skip: AbstractSet[str]) -> list[tuple[str, Container]]:
     # Ephemeral containers cannot be there at creation, and may not mount what the pod lacks.
-    assert pod.spec is not None  # noqa: S101 -- `plan` looked
-    for key, containers in (("containers", pod.spec.containers), ("initContainers", pod.spec.init_containers)):
+    found = []
+    for key, containers in (("containers", spec.containers), ("initContainers", spec.init_containers)):
         for index, container in enumerate(containers or ()):
-            yield f"/spec/{key}/{index}", container
+            if container.name not in skip:
+                found.append((f"/spec/{key}/{index}", container))
+    return found
 
 
-def _volume(pod: Pod, injection: Injection, containers: list[Container]) -> _Volume | None:
+def _volume(pod: Pod, injection: Injection, containers: list[tuple[str, Container]]) -> _Volume | None:
     volumes = pod.volumes
     fits = injection.ca_bundle != "" and _annotation_fits(pod, injection)
     for name in (injection.volume, SPARE_VOLUME + injection.volume):
@@ -139,7 +142,7 @@ def _volume(pod: Pod, injection: Injection, containers: list[Container]) -> _Vol
             return _Volume(name, missing=True, has_ca=fits)
         if there.holds_token(injection.token_file):
             return _Volume(name, missing=False, has_ca=there.holds_field(CA_FILE))
-        if all(_mounts(container, name) or _complete(container, injection) for container in containers):
+        if all(_mounts(each, name) or _complete(each, each.variables, injection) for _, each in containers):
             return _Volume(name, missing=False, has_ca=False)  # wired by hand, whatever it is: it is left alone
     return None
 
@@ -159,33 +162,34 @@ def _annotation_fits(pod: Pod, injection: Injection) -> bool:
     return size + len(injection.ca_annotation) + len(injection.ca_bundle.encode()) <= ANNOTATIONS_LIMIT
 
 
-def _annotation(pod: Pod, injection: Injection, volume: _Volume) -> Iterator[Operation]:
+def _annotation(pod: Pod, injection: Injection, volume: _Volume) -> list[Operation]:
     if volume.missing and volume.has_ca and injection.ca_annotation not in pod.annotations:
         present = pod.metadata.annotations if pod.metadata else None
-        yield from _member(pod, "annotations", present, injection.ca_annotation, injection.ca_bundle)
+        return [_member(pod, "annotations", present, injection.ca_annotation, injection.ca_bundle)]
+    return []
 
 
-def _label(pod: Pod, injection: Injection) -> Iterator[Operation]:
+def _label(pod: Pod, injection: Injection) -> list[Operation]:
     if injection.label is None:
-        return
+        return []
     key, value = injection.label
     present = pod.metadata.labels if pod.metadata else None
-    if present is None or present.get(key) != value:
-        yield from _member(pod, "labels", present, key, value)
+    if present is not None and present.get(key) == value:
+        return []
+    return [_member(pod, "labels", present, key, value)]
 
 
-def _member(pod: Pod, field: str, present: dict[str, str] | None, key: str, value: str) -> Iterator[Operation]:
+def _member(pod: Pod, field: str, present: dict[str, str] | None, key: str, value: str) -> Operation:
     if pod.metadata is None:
-        yield _add("/metadata", {field: {key: value}})
-    elif present is None:
-        yield _add(f"/metadata/{field}", {key: value})
-    else:
-        yield _add(f"/metadata/{field}/{escape(key)}", value)
+        return _add("/metadata", {field: {key: value}})
+    if present is None:
+        return _add(f"/metadata/{field}", {key: value})
+    return _add(f"/metadata/{field}/{escape(key)}", value)
 
 
-def _volume_operation(pod: Pod, injection: Injection, volume: _Volume) -> Iterator[Operation]:
+def _volume_operation(spec: PodSpec, injection: Injection, volume: _Volume) -> list[Operation]:
     if not volume.missing:
-        return
+        return []
     token: dict[str, Any] = {"expirationSeconds": injection.expiration, "path": injection.token_file}
     if injection.audience:
         token = {"audience": injection.audience, **token}
@@ -194,15 +198,15 @@ def _volume_operation(pod: Pod, injection: Injection, volume: _Volume) -> Iterat
         field = {"fieldPath": f"metadata.annotations['{injection.ca_annotation}']"}
         sources.append({"downwardAPI": {"items": [{"path": CA_FILE, "fieldRef": field}]}})
     value = {"name": volume.name, "projected": {"sources": sources}}
-    assert pod.spec is not None  # noqa: S101 -- `plan` looked
-    yield _add("/spec/volumes", [value]) if pod.spec.volumes is None else _add("/spec/volumes/0", value)
+    return [_add("/spec/volumes", [value]) if spec.volumes is None else _add("/spec/volumes/0", value)]
 
 
 def _container(
     path: str, container: Container, pod: Pod, *, injection: Injection, volume: _Volume, warnings: list[str]
-) -> Iterator[Operation]:
-    if _complete(container, injection):
-        return
+) -> list[Operation]:
+    present = container.variables
+    if _complete(container, present, injection):
+        return []
     own_mount = _mounts(container, volume.name)
     by_hand = not own_mount and _mounts(container, injection.volume)
     if not own_mount and not by_hand:
@@ -213,59 +217,63 @@ def _container(
                 f"container {container.name} mounts volume {other} at {injection.mount_path}, where the token belongs; "
                 f"it gets no role, mount that volume elsewhere"
             )
-            return
+            return []
     trusted = volume.has_ca and not by_hand
-    variables = _variables(container, injection, trusted=trusted)
+    variables = _variables(present, injection, trusted=trusted)
     if injection.extras and injection.ca_bundle and not trusted:
         warnings.append(
             f"container {container.name} does not get the endpoints of this cluster's own STS, since the volume that "
             f"it mounts for the token has no {CA_FILE} to trust them by"
         )
-    yield from _extend(f"{path}/env", container.env, [{"name": name, "value": value} for name, value in variables])
+    operations = _extend(f"{path}/env", container.env, [{"name": name, "value": value} for name, value in variables])
     if not own_mount and not by_hand:
         mount = {"name": volume.name, "readOnly": True, "mountPath": injection.mount_path}
-        yield from _extend(f"{path}/volumeMounts", container.volume_mounts, [mount])
+        operations += _extend(f"{path}/volumeMounts", container.volume_mounts, [mount])
+    return operations
 
 
-def _complete(container: Container, injection: Injection) -> bool:
+def _complete(container: Container, present: AbstractSet[str], injection: Injection) -> bool:
     """Whether everything is set that the Go webhook would set: it leaves such a container alone, mount and all."""
     return (
-        any(container.has_variable(name) for name, _ in injection.identity)
-        and any(container.has_variable(name) for name in REGION_NAMES)
-        and container.has_variable(REGIONAL[0])
+        REGIONAL[0] in present
+        and any(name in present for name, _ in injection.identity)
+        and any(name in present for name in REGION_NAMES)
         # By ourselves, in an earlier pass, with a variable or a mount still to come? Then it is not somebody's wish.
         and not _mounts(container, injection.volume)
     )
 
 
-def _variables(container: Container, injection: Injection, *, trusted: bool) -> Variables:
+def _variables(present: AbstractSet[str], injection: Injection, *, trusted: bool) -> Variables:
     variables: list[tuple[str, str]] = []
-    if injection.regional_sts and not container.has_variable(REGIONAL[0]):
+    if injection.regional_sts and REGIONAL[0] not in present:
         variables.append(REGIONAL)
-    if injection.region and not any(container.has_variable(name) for name in REGION_NAMES):
+    if injection.region and present.isdisjoint(REGION_NAMES):
         variables += [(name, injection.region) for name in REGION_NAMES]
-    if not any(container.has_variable(name) for name, _ in injection.identity):
+    if not any(name in present for name, _ in injection.identity):
         variables += injection.identity
     if injection.extras and (trusted or not injection.ca_bundle):
         extras = injection.extras + (injection.ca_variables if injection.ca_bundle else ())
-        variables += [pair for pair in extras if not container.has_variable(pair[0])]
+        variables += [pair for pair in extras if pair[0] not in present]
     return tuple(variables)
 
 
-def _extend(path: str, present: list[Any] | None, values: list[dict[str, Any]]) -> Iterator[Operation]:
+def _extend(path: str, present: list[Any] | None, values: list[dict[str, Any]]) -> list[Operation]:
     if present is None and values:
-        yield _add(path, values)
-    else:
-        yield from (_add(f"{path}/-", value) for value in values)
+        return [_add(path, values)]
+    path += "/-"
+    return [_add(path, value) for value in values]
 
 
 def _mounts(container: Container, volume: str) -> bool:
-    return any(mount.name == volume for mount in container.volume_mounts or ())
+    return volume in [mount.name for mount in container.volume_mounts or ()]
 
 
 def _volume_at(container: Container, path: str) -> str | None:
     path = path.rstrip("/")
-    return next((mount.name for mount in container.volume_mounts or () if mount.mount_path.rstrip("/") == path), None)
+    for mount in container.volume_mounts or ():
+        if mount.mount_path.rstrip("/") == path:
+            return mount.name
+    return None
 
 
 def _add(path: str, value: Any) -> Operation:  # noqa: ANN401 -- any JSON value

@@ -5,8 +5,7 @@ Nothing here denies a pod: a body that is no review is the caller's fault (`Malf
 not apply is ours (an exception, HTTP 500), and either way the webhook's failurePolicy decides what becomes of the pod.
 """
 
-import base64
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -58,10 +57,19 @@ class Decision(msgspec.Struct, frozen=True):
         return "mutated" if self.operations else "unchanged"
 
 
-class _Review(msgspec.Struct, rename="camel", omit_defaults=True):
-    api_version: str = ""
-    kind: str = ""
-    response: dict[str, Any] = {}
+class _Response(msgspec.Struct, rename="camel", omit_defaults=True):
+    uid: str
+    allowed: bool
+    patch_type: str = ""
+    patch: bytes = b""  # msgspec writes bytes in base64, as the API wants them
+    warnings: tuple[str, ...] = ()
+    status: dict[str, str] = {}
+
+
+class _Review(msgspec.Struct, rename="camel"):
+    api_version: str
+    kind: str
+    response: _Response
 
 
 # What is wrong is looked at without being built: seven megabytes of `[],` would become hundreds.
@@ -148,18 +156,15 @@ def _decision(reason: str, pod: Pod, wanted: Injection, warnings: tuple[str, ...
 def answer(review: AdmissionReview, decision: Decision) -> bytes:
     """The AdmissionReview that carries `decision` back."""
     assert review.request is not None  # noqa: S101 -- `read` guarantees it
-    response: dict[str, Any] = {"uid": review.request.uid, "allowed": True}
+    response = _Response(review.request.uid, allowed=True, warnings=decision.warnings)
     if decision.operations:
-        response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(_encoder.encode(decision.operations)).decode()
-    if decision.warnings:
-        response["warnings"] = decision.warnings
+        response.patch_type, response.patch = "JSONPatch", _encoder.encode(decision.operations)
     return _encoder.encode(_Review(review.api_version or API_VERSION, review.kind or KIND, response))
 
 
 def refusal(problem: Malformed) -> bytes:
     """The body for a `Malformed` review: what the Go webhook's answer would be, to be sent with HTTP 400."""
-    response = {"uid": problem.uid, "allowed": False, "status": {"message": problem.message}}
+    response = _Response(problem.uid, allowed=False, status={"message": problem.message})
     return _encoder.encode(_Review(problem.api_version or API_VERSION, problem.kind or KIND, response))
 
 

@@ -4,6 +4,7 @@ Pure, and the same for any HTTP server: what is decided by method, path and head
 """
 
 from enum import Enum
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -41,6 +42,7 @@ _PATHS: Final = {
 }
 
 
+@lru_cache(maxsize=16)
 def route(method: str, path: str, content_type: str) -> Target | Reply:
     """What a request is for, or its refusal; the query (the API server appends `?timeout=10s`) does not count."""
     found = _PATHS.get(path.partition("?")[0])
