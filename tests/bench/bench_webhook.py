@@ -12,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from tests.bench import harness
 from tests.bench.harness import Request, Subject
@@ -20,25 +21,92 @@ from tests.webhook.pods import pod, review
 from tests.webhook.scale import fill
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
-SIZES = {"4 kB": 2, "64 kB": 60}  # containers that make a review of that size
+SIZES = {"4 kB": (1, 4), "64 kB": (8, 40)}  # containers, and variables in each, that make a review of that size
+UID = "7f3a9f6e-2a55-4d0c-9c1c-0d6a8a2b1c11"
+API_MOUNT = ("kube-api-access-x7k2p", "/var/run/secrets/kubernetes.io/serviceaccount")
+NAMESPACE = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+API_ACCESS = [
+    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+    {"downwardAPI": {"items": [NAMESPACE]}},
+]
 COUNTS = [int(each) for each in os.environ.get("BENCH_ACCOUNTS", "0,1000,10000,50000").split(",")]
 
 
-def body(containers: int, namespace: str) -> bytes:
-    """A review of a pod that gets a role; each container brings a kilobyte."""
-    made = [
-        {
-            "name": f"c{number}",
-            "image": f"registry.example/team/application-{number}:1.2.3",
-            "env": [{"name": f"SETTING_{each}", "value": "x" * 40} for each in range(10)],
-            "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
-            "volumeMounts": [{"name": "data", "mountPath": "/data", "readOnly": True}],
-        }
-        for number in range(containers)
-    ]
-    subject = pod(serviceAccountName="filled-0", containers=made, volumes=[{"name": "data", "emptyDir": {}}])
-    subject["metadata"]["namespace"] = namespace
-    return json.dumps(review(subject, namespace=namespace)).encode()
+def body(size: str, namespace: str) -> bytes:
+    """The review of a Deployment's pod that gets a role, as the API server sends it, defaults and managedFields set."""
+    containers, variables = SIZES[size]
+    made = [_container(f"app-{number}", variables) for number in range(containers)]
+    token = {"name": "kube-api-access-x7k2p", "projected": {"defaultMode": 420, "sources": API_ACCESS}}
+    subject = pod(
+        serviceAccountName="filled-0",
+        serviceAccount="filled-0",
+        containers=made,
+        volumes=[{"name": "data", "emptyDir": {}}, token],
+        restartPolicy="Always",
+        terminationGracePeriodSeconds=30,
+        dnsPolicy="ClusterFirst",
+        securityContext={},
+        schedulerName="default-scheduler",
+        tolerations=[
+            {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+            for key in ("not-ready", "unreachable")
+        ],
+        priority=0,
+        enableServiceLinks=True,
+        preemptionPolicy="PreemptLowerPriority",
+    )
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app-7d4b9c6f5d", "uid": UID, "controller": True}
+    labels = {"app.kubernetes.io/name": "app", "pod-template-hash": "7d4b9c6f5d"}
+    subject["metadata"] = {
+        "generateName": "app-7d4b9c6f5d-",
+        "namespace": namespace,
+        "uid": UID,
+        "creationTimestamp": "2030-01-01T00:00:00Z",
+        "labels": labels,
+        "ownerReferences": [{**owner, "blockOwnerDeletion": True}],
+    }
+    fields = {"f:metadata": _owned({"labels": labels}), "f:spec": _owned(subject["spec"])}
+    manager = {
+        "manager": "kube-controller-manager",
+        "operation": "Update",
+        "apiVersion": "v1",
+        "fieldsType": "FieldsV1",
+    }
+    subject["metadata"]["managedFields"] = [{**manager, "time": "2030-01-01T00:00:00Z", "fieldsV1": fields}]
+    return json.dumps(review(subject, namespace=namespace), separators=(",", ":")).encode()
+
+
+def _container(name: str, variables: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": "registry.example/team/application:1.2.3",
+        "env": [{"name": f"SETTING_{each}", "value": "x" * 40} for each in range(variables)],
+        "ports": [{"containerPort": 8080, "protocol": "TCP"}],
+        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
+        "volumeMounts": [
+            {"name": "data", "mountPath": "/data"},
+            {"name": API_MOUNT[0], "readOnly": True, "mountPath": API_MOUNT[1]},
+        ],
+        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
+        "imagePullPolicy": "IfNotPresent",
+    }
+
+
+def _owned(value: dict[str, Any]) -> dict[str, Any]:
+    """Who wrote what, in FieldsV1's form; lists by their key."""
+    fields: dict[str, Any] = {}
+    for key, content in value.items():
+        if isinstance(content, dict):
+            fields[f"f:{key}"] = _owned(content)
+        elif isinstance(content, list) and key != "tolerations":
+            items = {f'k:{{"name":"{each.get("name", "")}"}}': {".": {}, **_owned(each)} for each in content}
+            fields[f"f:{key}"] = {".": {}, **items}
+        else:
+            fields[f"f:{key}"] = {}
+    return fields
 
 
 def commands(server: apiserver.ApiServer, folder: Path) -> dict[str, list[str]]:
@@ -106,8 +174,8 @@ def reviews(server: apiserver.ApiServer, folder: Path, namespace: str) -> None:
             name: stack.enter_context(running(name, command, folder))
             for name, command in commands(server, folder).items()
         }
-        for size, containers in SIZES.items():
-            question = body(containers, namespace)
+        for size in SIZES:
+            question = body(size, namespace)
             for name, (_, port) in made.items():
                 harness.eventually(functools.partial(patched, port, question), f"{name}: a patched pod")
             subjects = [Subject(name, one.pid, Request(one.request.url, question)) for name, (one, _) in made.items()]
@@ -123,7 +191,7 @@ def starts(count: int) -> Iterator[list[str]]:
         folder = Path(place)
         namespace = server.namespace()
         fill(server, namespace, max(count, 1))
-        question = body(2, namespace)
+        question = body("4 kB", namespace)
         for name, command in commands(server, folder).items():
             if name == "kopf's own path":
                 continue  # it has the same table; kopf's indices are another matter
