@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-import kopf
 import msgspec
 
 from irsa.runtime.logs import Log
 from webhook import patch, review
+from webhook.framework import kopf
 from webhook.grants import Sources, grant
 from webhook.injection import Settings
 from webhook.kube import Access

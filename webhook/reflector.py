@@ -18,7 +18,7 @@ from webhook.kube import Api, ApiError
 
 log: Final = Log("webhook.reflector")
 
-PAGE: Final = 500
+PAGE: Final = 1000
 WATCH_SECONDS: Final = 300  # then the API server ends the watch in good order
 SILENCE_SECONDS: Final = 90.0  # bookmarks come every minute; a connection that is silent for longer is dead
 LIST_DEADLINE: Final = 60.0  # seconds a page
@@ -120,14 +120,25 @@ async def reflect(api: Api, path: str, mirror: Mirror, *, params: dict[str, str]
 async def _list(api: Api, path: str, mirror: Mirror, params: dict[str, str]) -> str:
     mirror.begin()
     query = {**params, "limit": str(PAGE)}
-    while True:
-        page = _page.decode(await api.raw("GET", path, params=query, deadline=LIST_DEADLINE))
-        for item in page.items or ():
-            mirror.listed(item)
-        if not page.metadata.continue_:
-            mirror.finish()
-            return page.metadata.resource_version
-        query = {**params, "limit": str(PAGE), "continue": page.metadata.continue_}
+
+    def ask(token: str) -> asyncio.Task[bytes]:
+        where = {**query, "continue": token} if token else query
+        return asyncio.create_task(api.raw("GET", path, params=where, deadline=LIST_DEADLINE))
+
+    coming = ask("")
+    try:
+        while True:
+            page = _page.decode(await coming)
+            if page.metadata.continue_:  # the API server makes the next page while we read this one
+                coming = ask(page.metadata.continue_)
+                await asyncio.sleep(0)
+            for item in page.items or ():
+                mirror.listed(item)
+            if not page.metadata.continue_:
+                mirror.finish()
+                return page.metadata.resource_version
+    finally:
+        coming.cancel()
 
 
 async def _watch(api: Api, path: str, mirror: Mirror, params: dict[str, str], version: str) -> AsyncIterator[str]:
