@@ -2,7 +2,7 @@
 
 Anyone can repeat it: `MINISTACK=/path/to/bin/ministack python -m tests.bench sts_refusals`. The first rows are good
 requests, so that a server which refuses everything does not look good. The bad ones have `aud` as a text, since not
-every server reads the list that Kubernetes writes.
+every server reads the list that Kubernetes writes. Should ours decide wrongly, the exit code is 1.
 """
 
 import contextlib
@@ -60,9 +60,14 @@ def main() -> None:
         rows = [[name, *(ask(server) for server in there)] for name, ask in REQUESTS.items()]
     print(
         harness.table(
-            f"Seven bad requests ({harness.machine('moto')})", ["request", *(each.name for each in there)], rows
+            f"Seven bad requests ({harness.machine('moto')})",
+            ["request", *(f"{each.name} {each.version}".strip() for each in there)],
+            rows,
         )
     )
+    wrong = [name for name, ours, *_ in rows if (ours == "accepted") is not name.startswith("good")]
+    if wrong:
+        raise SystemExit(f"irsa sts decided wrongly: {', '.join(wrong)}")
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,7 @@ class Server:
     account: str
     key: tuple[str, str]
     log: Path
+    version: str = ""
 
     @property
     def role(self) -> str:
@@ -142,7 +144,9 @@ def ministack(folder: Path, *, auth: bool) -> Iterator[Server | None]:
     with harness.started([command], log, environment) as process:
         harness.eventually(lambda: harness.answers(port, "/_ministack/health"), f"MiniStack answers; see {log}")
         name = f"MiniStack, AUTH {'on' if auth else 'off'}"
-        server = Server(name, process.pid, f"http://127.0.0.1:{port}", "000000000000", ("test", "test"), log)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_ministack/health", timeout=10) as answer:
+            version = json.load(answer).get("version", "")
+        server = Server(name, process.pid, f"http://127.0.0.1:{port}", "000000000000", ("test", "test"), log, version)
         furnish(server)
         yield server
 
