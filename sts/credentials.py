@@ -135,7 +135,7 @@ def fresh_pair(account: str, entropy: Entropy) -> tuple[str, str]:
 
 def same(one: str, other: str) -> bool:
     """Compare secrets in constant time."""
-    return hmac.compare_digest(one.encode(), other.encode())
+    return hmac.compare_digest(one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass"))
 
 
 def _name(key: bytes) -> bytes:

@@ -94,7 +94,7 @@ class Gateway:
         ours = AWSRequest(asked.method, self._upstream + asked.target)
         ours.headers["x-moto-account-id"] = caller.account
         for name, value in asked.headers:
-            if name in FORWARDED:
+            if name in FORWARDED and value.isascii():
                 ours.headers[name] = value
         S3SigV4Auth(_OWN, "s3", "us-east-1").add_auth(ours)
         try:

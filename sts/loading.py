@@ -28,6 +28,9 @@ _CLIENT_IDS: Final = 100
 _PROVIDERS: Final = 100  # for each account, as IAM's quota
 _DURATIONS: Final = range(3600, 43201)
 _URL_LIMIT: Final = 255
+_EMBEDDING: Final = tuple(
+    ipaddress.IPv6Network(each) for each in ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/32", "2002::/16")
+)
 ROOT: Final = "<root_account>"  # as IAM's credential report names the root user
 
 
@@ -336,6 +339,9 @@ def issuer_problem(url: str, *, local: bool) -> str:
 def public(host: str) -> bool:
     """Whether a host is a name, or an address that everybody can reach."""
     try:
-        return ipaddress.ip_address(host).is_global
+        address = ipaddress.ip_address(host)
     except ValueError:
         return True
+    # An IPv6 address may stand for an IPv4 one behind a gateway: NAT64, 6to4, Teredo, and the old compatible form.
+    embedded = isinstance(address, ipaddress.IPv6Address) and any(address in network for network in _EMBEDDING)
+    return address.is_global and not address.is_multicast and not embedded

@@ -1,7 +1,8 @@
 """Virtual MFA devices: time-based codes (RFC 6238, SHA-1, six digits, half minutes), each good once.
 
 A code counts from the half minute before to the one after, for clocks that differ. `Spent` remembers the last half
-minute whose code was taken, a device, so that who looked over a shoulder comes too late.
+minute whose code was taken, a device, so that who looked over a shoulder comes too late; and how many wrong ones came
+in this half minute, so that nobody tries all million (RFC 4226 section 7.3).
 """
 
 import base64
@@ -13,6 +14,7 @@ import msgspec
 
 STEP_SECONDS: Final = 30
 DIGITS: Final = 6
+TRIES: Final = 5  # wrong codes for a device in half a minute; after them none is right
 
 
 class Device(msgspec.Struct, frozen=True):
@@ -28,16 +30,21 @@ class Spent:
 
     def __init__(self) -> None:
         self._steps: dict[str, int] = {}
+        self._wrong: dict[str, tuple[int, int]] = {}
 
     def spend(self, device: Device, code: str, now: float) -> bool:
         """Whether `code` is the device's now and was not used before; it is used then."""
         current = int(now) // STEP_SECONDS
+        tried, wrong = self._wrong.get(device.serial_number, (current, 0))
+        if tried == current and wrong >= TRIES:
+            return False
         for step in (current, current - 1, current + 1):
             if hmac.compare_digest(code_at(device.seed, step), code.encode()):
                 if step <= self._steps.get(device.serial_number, -1):
                     return False
                 self._steps[device.serial_number] = step
                 return True
+        self._wrong[device.serial_number] = (current, wrong + 1 if tried == current else 1)
         return False
 
 

@@ -138,7 +138,7 @@ def pack(scope: Scope) -> tuple[bytes, int | None]:
     return packed, percent
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1024)  # some 25 kB each at the most
 def unpack(packed: bytes) -> Scope:
     """The reverse of `pack`."""
     if not packed:

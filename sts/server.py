@@ -5,6 +5,7 @@ service, or none that STS could mean, is the gateway's. This is the one place wh
 decision is one log line with its reason, and no line has a token, a secret or a signature.
 """
 
+import asyncio
 import dataclasses
 import os
 import time
@@ -32,6 +33,7 @@ from sts.state import State
 log: Final = Log("sts")
 
 BODY_LIMIT: Final = 256 * 1024  # a token, a policy and fifty tags stay far below
+BODY_SECONDS: Final = 30.0  # for a body to come; nobody holds a connection by sending it byte by byte
 LINE_LIMIT: Final = 64 * 1024  # presigned and GET requests carry everything in the request line
 
 REQUESTS: Final = Counter("irsa_sts_requests_total", "Requests by action and answer.", ["service", "action", "code"])
@@ -110,11 +112,15 @@ class Server:
         s3 = is_s3(asked)
         decision = Decision("s3" if s3 else "sts")
         try:
-            asked = dataclasses.replace(asked, body=await incoming.read())
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await incoming.read()
+            asked = dataclasses.replace(asked, body=body)
             response = await (self._s3_answer(asked, decision) if s3 else self._sts_answer(asked, decision))
         except web.HTTPRequestEntityTooLarge:
             refused = refusals.Refused("RequestEntityTooLarge", 413, f"The body is larger than {BODY_LIMIT} bytes.")
             response = _refuse(refused, decision)
+        except TimeoutError:
+            response = _refuse(refusals.Refused("RequestTimeout", 400, "The body did not come in time."), decision)
         except refusals.Refused as refused:
             response = _refuse(gateway.in_s3_words(refused) if s3 else refused, decision)
         except Exception as bug:  # noqa: BLE001 -- ours: a trace in the log, no detail for the client

@@ -25,6 +25,8 @@ SKEW_SECONDS: Final = 15 * 60
 PRESIGNED_LIMIT: Final = 7 * 24 * 3600
 UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
 _TIMESTAMP: Final = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
+# The signing key of each region is kept, so whoever knows a key id could fill memory with long names.
+_REGION: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _TARGET: Final = re.compile(r"/[\x21\x22\x24-\x7e]*")  # no fragment, no control, no other alphabet
 
 
@@ -138,7 +140,7 @@ def _from_query(request: HttpRequest) -> Signature:
     for pair in request.query.split("&"):
         name, _, value = pair.partition("=")
         if name.startswith("X-Amz-"):
-            if name in parts:
+            if name[6:] in parts:
                 raise refusals.incomplete_signature(f"AWS query-string parameter '{name}' came twice.")
             parts[name[6:]] = unquote(value)
     for name in ("Algorithm", "Credential", "Signature", "SignedHeaders", "Date", "Expires"):
@@ -178,6 +180,8 @@ def _check_scope(signature: Signature, service: str) -> None:
         raise refusals.signature_differs(
             f"scoped to service {signature.service!r}", f"Credential should be scoped to correct service: '{service}'."
         )
+    if not _REGION.fullmatch(signature.region):
+        raise refusals.signature_differs("no region", "Credential should be scoped to a valid region.")
     if signature.date != signature.timestamp[:8]:
         raise refusals.signature_differs(
             "the scope's date is not the request's",
@@ -236,7 +240,8 @@ def _expected(request: HttpRequest, signature: Signature, secret: str, payload: 
     """The signature that the holder of `secret` would have made."""
     canonical = canonical_request(request, signature, payload)
     scope = f"{signature.date}/{signature.region}/{signature.service}/aws4_request"
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    # A header may have any bytes; what is no UTF-8 came as surrogates, and was signed as it stood on the wire.
+    digest = hashlib.sha256(canonical.encode(errors="surrogateescape")).hexdigest()
     signed = f"{ALGORITHM}\n{signature.timestamp}\n{scope}\n{digest}"
     key = _signing_key(secret, signature.date, signature.region, signature.service)
     return hmac.digest(key, signed.encode(), "sha256").hex()

@@ -42,7 +42,22 @@ class Formatter(logging.Formatter):
         entry.update(getattr(record, "fields", {}))
         if record.exc_info and record.exc_info[0] is not None:
             entry["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return redact(_ENCODER.encode(entry).decode())
+        return redact(_encoded(entry))
+
+
+def _encoded(entry: dict[str, object]) -> str:
+    try:
+        return _ENCODER.encode(entry).decode()
+    except UnicodeEncodeError:
+        # Half a surrogate pair, out of a client's JSON or header; the line must not be lost for it.
+        return _ENCODER.encode({name: _whole(value) for name, value in entry.items()}).decode()
+
+
+def _whole(value: object) -> object:
+    """A value without what UTF-8 cannot carry."""
+    if isinstance(value, str | int | float | None):
+        return value.encode(errors="replace").decode() if isinstance(value, str) else value
+    return str(value).encode(errors="replace").decode()
 
 
 @lru_cache(maxsize=8)

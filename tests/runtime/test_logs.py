@@ -35,3 +35,9 @@ def test_what_looks_like_a_secret_is_cut(text: str) -> None:
     secret = text.rpartition("=")[2].rpartition(" ")[2]
     assert secret not in Formatter().format(record(text))
     assert secret not in Formatter().format(record("x", field=text))
+
+
+def test_half_a_surrogate_pair_loses_no_line() -> None:
+    """A client's JSON may hold one; UTF-8 cannot, and the decision is logged all the same."""
+    entry = json.loads(Formatter().format(record("refused", kid="a\ud800", seen=["\ud800"], count=3)))
+    assert ("refused", "a?", 3) == (entry["message"], entry["kid"], entry["count"])
