@@ -129,7 +129,7 @@ def test_rules_on_a_running_process(apiserver: ApiServer, tmp_path: Path, files:
 
 
 @pytest.mark.parametrize("setting, cases", list(settings()), ids=[key for key, _ in settings()])
-@pytest.mark.skipif("PEER" not in os.environ, reason="PEER=/path/to/a/webhook names no binary to compare with")
+@pytest.mark.peer
 def test_rules_on_a_peer(
     apiserver: ApiServer, tmp_path: Path, files: list[str], setting: str, cases: list[Case]
 ) -> None:
