@@ -152,6 +152,27 @@ class Site:
         return started(kubeconfig or self.api.kubeconfig, self.folder, *self.flags, *flags, port=port)
 
 
+class Mount:
+    """A folder as kubelet mounts a ConfigMap or Secret: files are links through `..data`, exchanged by a rename."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._versions = 0
+
+    def write(self, **files: str | bytes) -> None:
+        """What it holds now, by the files' names."""
+        version = self.folder / f"..version-{self._versions}"
+        version.mkdir()
+        for name, content in files.items():
+            (version / name).write_bytes(content.encode() if isinstance(content, str) else content)
+            if not self._versions:
+                (self.folder / name).symlink_to(f"..data/{name}")
+        link = self.folder / "..data_tmp"
+        link.symlink_to(version.name)
+        link.replace(self.folder / "..data")
+        self._versions += 1
+
+
 class Proxy:
     """TCP between a client and whichever of `targets` is up; each new connection goes to the next one.
 

@@ -2,6 +2,9 @@
 
 import asyncio
 import base64
+import contextlib
+import http.client
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +17,7 @@ from irsa.runtime.health import Readiness
 from irsa.runtime.tls import ServingCertificate
 from tests.cluster import pki
 from tests.cluster.apiserver import ApiServer
-from tests.webhook.process import ARN, CONFIGURATIONS, Site, Webhook, eventually, shown, trusts
+from tests.webhook.process import ARN, CONFIGURATIONS, Mount, Site, Webhook, eventually, shown, trusts
 from webhook.bundle import verifies
 from webhook.endpoint import Endpoint
 from webhook.kube import Api, from_kubeconfig
@@ -120,6 +123,51 @@ def test_with_files_the_live_bundle_decides_whether_we_are_ready(apiserver: ApiS
         webhook.wait_ready()
         assert ARN == site.role("app")
         assert authority.certificate == site.bundle
+
+
+def test_another_issuer_takes_over_as_cert_manager_does_it(apiserver: ApiServer, tmp_path: Path) -> None:
+    """First caBundle has a new CA, a moment later the mounted Secret: in between we say that we are not ready, and why.
+
+    The files are exchanged by symlinks, open connections go on, and the bundle is never ours to write.
+    """
+    site = Site(apiserver, tmp_path)
+    site.account("app")
+    mount = Mount(tmp_path / "tls")
+    mount.folder.mkdir()
+
+    def issue(authority: pki.Authority) -> None:
+        pair = authority.server("localhost")
+        mount.write(**{"tls.crt": pair.certificate, "tls.key": pair.key, "ca.crt": authority.certificate})
+
+    def inject(authority: pki.Authority) -> None:
+        bundle = base64.b64encode(authority.certificate).decode()
+        operation = [{"op": "add", "path": "/webhooks/0/clientConfig/caBundle", "value": bundle}]
+        site.api.client.patch(f"{CONFIGURATIONS}/{site.name}", operation, "application/json-patch+json")
+
+    old, new = pki.Authority(), pki.Authority()
+    issue(old)
+    files = ("--in-cluster=false", f"--tls-cert={mount.folder}/tls.crt", f"--tls-key={mount.folder}/tls.key")
+    with site.webhook(*files) as webhook:
+        site.register(webhook.port)
+        inject(old)
+        webhook.wait_ready()
+        assert ARN == site.role("app")
+        context = ssl.create_default_context(cadata=old.certificate.decode())
+        kept = http.client.HTTPSConnection("localhost", webhook.port, timeout=10, context=context)
+        with contextlib.closing(kept):
+            kept.request("GET", "/livez")
+            assert b"ok\n" == kept.getresponse().read()
+            inject(new)
+            eventually(lambda: "does not trust what we serve" in webhook.get("/readyz")[1], "why", explain=webhook.tail)
+            issue(new)
+            webhook.wait_ready()
+            assert trusts(new.certificate, webhook.port)
+            kept.request("GET", "/livez")
+            assert b"ok\n" == kept.getresponse().read()
+        assert ARN == site.role("app")
+        assert new.certificate == site.bundle
+        secrets = apiserver.client.get(f"/api/v1/namespaces/{site.namespace}/secrets")["items"]
+        assert [] == [each["metadata"]["name"] for each in secrets if each["metadata"]["name"] == "irsa-webhook-ca"]
 
 
 async def test_two_years_of_rotation_in_which_every_handshake_succeeds(apiserver: ApiServer, tmp_path: Path) -> None:

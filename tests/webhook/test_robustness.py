@@ -149,6 +149,32 @@ def test_a_thousand_idle_connections_and_garbage_beside_real_reviews(site: Site,
         each.close()
 
 
+def test_slow_clients_beside_real_reviews(site: Site, webhook: Webhook) -> None:
+    """A hundred whose handshakes, heads and bodies come a byte at a time."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    body = json.dumps(review(plain_pod())).encode()
+    head = b"POST /mutate HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+    request, hello = head % len(body) + body, bytes.fromhex("160301020001000001fc0303") + bytes(32)
+    with contextlib.ExitStack() as stack:
+        plain = [stack.enter_context(socket.create_connection(("127.0.0.1", webhook.port), 20)) for _ in range(100)]
+        secure = [stack.enter_context(context.wrap_socket(each)) for each in plain[:60]]
+        for each in secure[30:]:
+            each.sendall(request[:-20])
+        seen = []
+        for turn in range(19):
+            for each in plain[60:]:
+                each.sendall(hello[turn : turn + 1])
+            for each in secure[:30]:
+                each.sendall(request[turn : turn + 1])
+            for each in secure[30:]:
+                each.sendall(request[-20:][turn : turn + 1])
+            seen.append(site.role("app"))
+    assert [ARN] * 19 == seen
+    assert webhook.process.poll() is None
+
+
 def test_nothing_the_caller_does_wrong_is_a_denial(webhook: Webhook) -> None:
     """HTTP 400 with the Go webhook's words in the body, so that failurePolicy decides."""
     for body, words in (

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 
 from irsa.runtime.health import Readiness
 from tests.cluster.apiserver import ApiServer
-from tests.webhook.process import ARN, Site, Webhook, eventually
+from tests.webhook.process import ARN, Mount, Site, Webhook, eventually
 from webhook import mapping
 from webhook.annotations import Defaults
 from webhook.identities import IdentitiesError, read
@@ -18,37 +17,14 @@ from webhook.kube import ConfigError
 from webhook.sources import CurrentSources, require_folder
 
 MAPPED = "arn:aws:iam::111122223333:role/mapped"
-
-
-@dataclass
-class Mount:
-    """A folder as kubelet mounts a ConfigMap: files are links through `..data`, which is exchanged by a rename."""
-
-    folder: Path
-    made: list[Path] = field(default_factory=list)
-
-    def write(self, text: str) -> None:
-        """What the ConfigMap says now."""
-        version = self.folder / f"..version-{len(self.made)}"
-        version.mkdir()
-        (version / "identities.json").write_text(text)
-        link = self.folder / "..data_tmp"
-        link.symlink_to(version.name)
-        link.replace(self.folder / "..data")
-        if not self.made:
-            self.file.symlink_to("..data/identities.json")
-        self.made.append(version)
-
-    @property
-    def file(self) -> Path:
-        return self.folder / "identities.json"
+FILE = "identities.json"
 
 
 @pytest.fixture(scope="module")
 def mount(tmp_path_factory: pytest.TempPathFactory) -> Mount:
     """A mounted ConfigMap that names nobody."""
     made = Mount(tmp_path_factory.mktemp("mount"))
-    made.write(json.dumps({"identities": []}))
+    made.write(**{FILE: json.dumps({"identities": []})})
     return made
 
 
@@ -61,7 +37,7 @@ def site(apiserver: ApiServer, tmp_path_factory: pytest.TempPathFactory) -> Site
 @pytest.fixture(scope="module")
 def webhook(site: Site, mount: Mount) -> Iterator[Webhook]:
     """A webhook that has both sources."""
-    flags = ("--watch-config-map=true", f"--watch-container-credentials-config={mount.file}")
+    flags = ("--watch-config-map=true", f"--watch-container-credentials-config={mount.folder / FILE}")
     with site.webhook(*flags) as running:
         site.register(running.port)
         running.wait_ready()
@@ -142,16 +118,16 @@ def test_a_mounted_file_that_changes_by_a_symlink_swap(site: Site, mount: Mount,
     site.account("identity")
     entry = {"namespace": site.namespace, "serviceAccount": "identity"}
     assert ARN == site.role("identity")
-    mount.write(json.dumps({"identities": [entry]}))
+    mount.write(**{FILE: json.dumps({"identities": [entry]})})
     eventually(full_uri, "identities read", explain=webhook.tail)
-    mount.write('{"identities": [')
+    mount.write(**{FILE: '{"identities": ['})
     eventually(
         lambda: any("identities not read" in entry["message"] for entry in webhook.entries()),
         "complaint",
         explain=webhook.tail,
     )
     assert full_uri()
-    mount.write(json.dumps({"identities": []}))
+    mount.write(**{FILE: json.dumps({"identities": []})})
     eventually(lambda: site.role("identity") == ARN, "identities gone", explain=webhook.tail)
 
 
