@@ -1,211 +1,38 @@
 """Figures of the admission path: ours beside kopf's own, and beside any other webhook that `PEER=/path` names.
 
-All are processes of their own, on one API server with the same ServiceAccounts, asked over HTTPS keep-alive with the
-same reviews; `kopf` is this project's reference handler behind kopf's own server.
+Asked over HTTPS keep-alive with the same mutated reviews, over 1, 8 and 32 connections, in turns.
 """
 
 import contextlib
 import functools
-import json
 import os
-import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
-from tests.bench import harness
+from tests.bench import harness, webhooks
 from tests.bench.harness import Request, Subject
-from tests.cluster import apiserver, pki
-from tests.webhook.pods import pod, review
 from tests.webhook.scale import fill
 
 SECONDS = float(os.environ.get("BENCH_SECONDS", "2"))
-SIZES = {"4 kB": (1, 4), "64 kB": (8, 40)}  # containers, and variables in each, that make a review of that size
-UID = "7f3a9f6e-2a55-4d0c-9c1c-0d6a8a2b1c11"
-API_MOUNT = ("kube-api-access-x7k2p", "/var/run/secrets/kubernetes.io/serviceaccount")
-NAMESPACE = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
-API_ACCESS = [
-    {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
-    {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-    {"downwardAPI": {"items": [NAMESPACE]}},
-]
-COUNTS = [int(each) for each in os.environ.get("BENCH_ACCOUNTS", "0,1000,10000,50000").split(",")]
-
-
-def body(size: str, namespace: str) -> bytes:
-    """The review of a Deployment's pod that gets a role, as the API server sends it, defaults and managedFields set."""
-    containers, variables = SIZES[size]
-    made = [_container(f"app-{number}", variables) for number in range(containers)]
-    token = {"name": "kube-api-access-x7k2p", "projected": {"defaultMode": 420, "sources": API_ACCESS}}
-    subject = pod(
-        serviceAccountName="filled-0",
-        serviceAccount="filled-0",
-        containers=made,
-        volumes=[{"name": "data", "emptyDir": {}}, token],
-        restartPolicy="Always",
-        terminationGracePeriodSeconds=30,
-        dnsPolicy="ClusterFirst",
-        securityContext={},
-        schedulerName="default-scheduler",
-        tolerations=[
-            {"key": f"node.kubernetes.io/{key}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
-            for key in ("not-ready", "unreachable")
-        ],
-        priority=0,
-        enableServiceLinks=True,
-        preemptionPolicy="PreemptLowerPriority",
-    )
-    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "app-7d4b9c6f5d", "uid": UID, "controller": True}
-    labels = {"app.kubernetes.io/name": "app", "pod-template-hash": "7d4b9c6f5d"}
-    subject["metadata"] = {
-        "generateName": "app-7d4b9c6f5d-",
-        "namespace": namespace,
-        "uid": UID,
-        "creationTimestamp": "2030-01-01T00:00:00Z",
-        "labels": labels,
-        "ownerReferences": [{**owner, "blockOwnerDeletion": True}],
-    }
-    fields = {"f:metadata": _owned({"labels": labels}), "f:spec": _owned(subject["spec"])}
-    manager = {
-        "manager": "kube-controller-manager",
-        "operation": "Update",
-        "apiVersion": "v1",
-        "fieldsType": "FieldsV1",
-    }
-    subject["metadata"]["managedFields"] = [{**manager, "time": "2030-01-01T00:00:00Z", "fieldsV1": fields}]
-    return json.dumps(review(subject, namespace=namespace), separators=(",", ":")).encode()
-
-
-def _container(name: str, variables: int) -> dict[str, Any]:
-    return {
-        "name": name,
-        "image": "registry.example/team/application:1.2.3",
-        "env": [{"name": f"SETTING_{each}", "value": "x" * 40} for each in range(variables)],
-        "ports": [{"containerPort": 8080, "protocol": "TCP"}],
-        "resources": {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"memory": "128Mi"}},
-        "volumeMounts": [
-            {"name": "data", "mountPath": "/data"},
-            {"name": API_MOUNT[0], "readOnly": True, "mountPath": API_MOUNT[1]},
-        ],
-        "readinessProbe": {"httpGet": {"path": "/ready", "port": 8080, "scheme": "HTTP"}, "periodSeconds": 10},
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-        "imagePullPolicy": "IfNotPresent",
-    }
-
-
-def _owned(value: dict[str, Any]) -> dict[str, Any]:
-    """Who wrote what, in FieldsV1's form; lists by their key."""
-    fields: dict[str, Any] = {}
-    for key, content in value.items():
-        if isinstance(content, dict):
-            fields[f"f:{key}"] = _owned(content)
-        elif isinstance(content, list) and key != "tolerations":
-            items = {f'k:{{"name":"{each.get("name", "")}"}}': {".": {}, **_owned(each)} for each in content}
-            fields[f"f:{key}"] = {".": {}, **items}
-        else:
-            fields[f"f:{key}"] = {}
-    return fields
-
-
-def commands(server: apiserver.ApiServer, folder: Path) -> dict[str, list[str]]:
-    """The webhooks to compare, by name, without their ports."""
-    pair = pki.Authority().server("localhost")
-    (folder / "tls.crt").write_bytes(pair.certificate)
-    (folder / "tls.key").write_bytes(pair.key)
-    files = [
-        f"--kubeconfig={server.kubeconfig}",
-        "--in-cluster=false",
-        f"--tls-cert={folder}/tls.crt",
-        f"--tls-key={folder}/tls.key",
-    ]
-    found = {
-        "irsa webhook": [sys.executable, "-m", "webhook", *files, "--webhook-configuration-name=", "--lame-duck=0s"],
-        "kopf's own path": [sys.executable, "-m", "tests.bench.kopf_server", *files],
-    }
-    if peer := os.environ.get("PEER"):
-        found["peer"] = [*peer.split(), *files]
-    return found
-
-
-@contextlib.contextmanager
-def running(
-    name: str, command: list[str], folder: Path, request: Request | None = None
-) -> Iterator[tuple[Subject, int]]:
-    """A webhook that answers, as a subject, and the port that it answers on."""
-    port, metrics = harness.free_port(), harness.free_port()
-    path = "/mutate"
-    with harness.started([*command, f"--port={port}", f"--metrics-port={metrics}"], folder / f"{name}.log") as process:
-        ready = ("/readyz", metrics, False) if name == "irsa webhook" else ("/healthz", port, True)
-        if name != "kopf's own path":
-            harness.eventually(lambda: harness.answers(ready[1], ready[0], tls=ready[2]), f"{name} ready", 120)
-        url = f"https://localhost:{port}{path}"
-        yield Subject(name, process.pid, request or Request(url)), port
-
-
-def patched(port: int, question: bytes) -> bool:
-    """Whether a review is answered with a patch."""
-    from tests.webhook import rules
-
-    try:
-        return b'"patch"' in rules.ask(port, question)[1]
-    except OSError:
-        return False
 
 
 def main() -> None:
-    """Two tables: reviews, and start with many ServiceAccounts."""
-    with tempfile.TemporaryDirectory() as place, apiserver.serve(_folder(place, "api")) as server:
-        folder = Path(place)
+    """Tables of reviews by size and number of connections."""
+    print(harness.machine(*webhooks.PACKAGES))
+    with webhooks.place() as (server, folder), contextlib.ExitStack() as stack:
         namespace = server.namespace()
         fill(server, namespace, 1)
-        print(harness.machine("kopf", "aiohttp", "httptools", "msgspec", "uvloop"))
-        reviews(server, folder, namespace)
-    rows = [row for count in COUNTS for row in starts(count)]
-    header = ("ServiceAccounts", "server", "s to first patched pod", "RSS MiB", "peak MiB")
-    print(harness.table("Start, from exec, imports included", header, rows))
-
-
-def reviews(server: apiserver.ApiServer, folder: Path, namespace: str) -> None:
-    """Tables of reviews by size and number of connections."""
-    with contextlib.ExitStack() as stack:
         made = {
-            name: stack.enter_context(running(name, command, folder))
-            for name, command in commands(server, folder).items()
+            name: stack.enter_context(webhooks.running(name, command, folder))
+            for name, command in webhooks.commands(server, folder).items()
         }
-        for size in SIZES:
-            question = body(size, namespace)
+        for size in webhooks.SIZES:
+            question = webhooks.body(size, namespace)
             for name, (_, port) in made.items():
-                harness.eventually(functools.partial(patched, port, question), f"{name}: a patched pod")
-            subjects = [Subject(name, one.pid, Request(one.request.url, question)) for name, (one, _) in made.items()]
+                harness.eventually(functools.partial(webhooks.patched, port, question), f"{name}: a patched pod")
+            subjects = [
+                Subject(name, pid, Request(f"https://localhost:{port}/mutate", question))
+                for name, (pid, port) in made.items()
+            ]
             for connections in (1, 8, 32):
                 seen = harness.interleaved(subjects, connections, SECONDS)
                 title = f"Mutated reviews of {size} ({len(question)} bytes), {connections} connections"
-                print(harness.table(title, harness.HEADER, harness.rows(seen, "kopf's own path")), flush=True)
-
-
-def starts(count: int) -> Iterator[list[str]]:
-    """Rows of how each webhook starts with so many ServiceAccounts."""
-    with tempfile.TemporaryDirectory() as place, apiserver.serve(_folder(place, "api")) as server:
-        folder = Path(place)
-        namespace = server.namespace()
-        fill(server, namespace, max(count, 1))
-        question = body("4 kB", namespace)
-        for name, command in commands(server, folder).items():
-            if name == "kopf's own path":
-                continue  # it has the same table; kopf's indices are another matter
-            port, metrics = harness.free_port(), harness.free_port()
-            flags = [*command, f"--port={port}", f"--metrics-port={metrics}"]
-            with harness.started(flags, folder / "start.log") as process:
-                seconds = harness.eventually(functools.partial(patched, port, question), f"{name} patches", 120)
-                if name == "irsa webhook":  # a live look may patch before the list is complete
-                    harness.eventually(functools.partial(harness.answers, metrics), f"{name} ready", 120)
-                now, peak = harness.memory(process.pid)
-            yield [str(count), name, f"{seconds:.2f}", f"{now:.0f}", f"{peak:.0f}"]
-
-
-def _folder(place: str, name: str) -> Path:
-    folder = Path(place) / name
-    folder.mkdir()
-    return folder
+                print(harness.table(title, harness.HEADER, harness.rows(seen, webhooks.KOPF)), flush=True)
