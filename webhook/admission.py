@@ -7,10 +7,7 @@ so that the fast path needs no task.
 import random
 import time
 from collections.abc import Awaitable, Callable
-from functools import lru_cache
 from typing import Final
-
-from prometheus_client import Counter, Histogram
 
 from irsa.runtime.logs import Log
 from webhook import review
@@ -23,14 +20,6 @@ from webhook.routes import TEXT, Reply
 from webhook.store import ServiceAccounts, Standing
 
 log: Final = Log("webhook.admission")
-
-DECISIONS: Final = Counter("irsa_admission_total", "Reviews by what became of them, and why.", ["result", "reason"])
-SECONDS: Final = Histogram(
-    "irsa_admission_seconds",
-    "Seconds from a review's last byte to its answer.",
-    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
-)
-_counter: Final = lru_cache(DECISIONS.labels)  # results and reasons are few, and finding their counter is dear
 
 Account = tuple[str, str]  # namespace and name of a ServiceAccount
 
@@ -116,8 +105,7 @@ class Admission:
 
     def _finished(self, reply: Reply, result: str, reason: str, started: float) -> Reply:
         seconds = time.perf_counter() - started
-        _counter(result, reason).inc()
-        SECONDS.observe(seconds)
+        self._figures.decisions.made(result, reason, seconds)
         self._figures.answered("POST", "/mutate", reply.status, seconds)
         return reply
 

@@ -158,12 +158,16 @@ class Connection(asyncio.Protocol):
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
         self._url += url
-        self._count(len(url))
+        self._head_size += len(url)
+        if self._head_size > HEAD_LIMIT:
+            raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
         self._headers[name.lower()] = value
-        self._count(len(name) + len(value))
+        self._head_size += len(name) + len(value)
+        if self._head_size > HEAD_LIMIT:
+            raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """Decide what the body is for before it comes."""
@@ -286,11 +290,6 @@ class Connection(asyncio.Protocol):
         self.state = state
         if not self._unread:
             self.deadline = self._loop.time() + self._seconds[state]
-
-    def _count(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > HEAD_LIMIT:
-            raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
 
 class _Refused(Exception):  # noqa: N818 -- the request is
