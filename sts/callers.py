@@ -59,14 +59,20 @@ class Caller:
 
 
 def authenticate(
-    request: sigv4.HttpRequest, *, service: str, accounts: Accounts, sealing: SealingKeys, now: float
+    request: sigv4.HttpRequest,
+    *,
+    service: str,
+    accounts: Accounts,
+    sealing: SealingKeys,
+    now: float,
+    signature: sigv4.Signature | None = None,
 ) -> Caller:
-    """The caller that signed `request` for `service`.
+    """The caller that signed `request` for `service`; `signature` is what it says of itself, where that was read.
 
     Raises:
         Refused: there is no signature, or it is not to be believed.
     """
-    signature = sigv4.parse(request)
+    signature = signature or sigv4.parse(request)
     if signature is None:
         raise refusals.unauthenticated()
     caller, secret = _known(signature, accounts, sealing, now)

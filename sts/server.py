@@ -6,7 +6,7 @@ decision is one log line with its reason, and no line has a token, a secret or a
 """
 
 import asyncio
-import dataclasses
+import functools
 import os
 import time
 import uuid
@@ -59,12 +59,18 @@ ACTIONS: Final = frozenset({UNSIGNED, *SIGNED})
 _LABELS: Final = ACTIONS | {"ListBuckets"}
 
 
+# Looking a label up anew costs more than counting.
+_seconds: Final = functools.cache(SECONDS.labels)
+_requests: Final = functools.cache(REQUESTS.labels)
+
+
 @dataclass(slots=True)
 class Decision:
     """One request's decision as it comes about; ends as one log line, one count and one answer.
 
     Attributes:
         facts: what the log line says; filled as things become known, so that a refusal has them too.
+        signature: what the request says of its own, nothing of it verified.
     """
 
     service: str
@@ -72,12 +78,13 @@ class Decision:
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     began: float = field(default_factory=time.perf_counter)
     facts: dict[str, object] = field(default_factory=dict)
+    signature: sigv4.Signature | None = None
 
     def close(self, code: str, reason: str = "") -> None:
         """Count and log it."""
-        SECONDS.labels(self.service).observe(time.perf_counter() - self.began)
+        _seconds(self.service).observe(time.perf_counter() - self.began)
         # Actions come from the client; only those that we know become a label.
-        REQUESTS.labels(self.service, self.action if self.action in _LABELS else "other", code).inc()
+        _requests(self.service, self.action if self.action in _LABELS else "other", code).inc()
         say = log.info if code == "ok" else log.warning
         say(
             "allowed" if code == "ok" else "refused",
@@ -106,15 +113,14 @@ class Server:
 
     async def _handle(self, incoming: web.Request) -> web.Response:
         headers = [(name.lower(), value) for name, value in incoming.headers.items()]
-        asked = sigv4.HttpRequest(
-            incoming.method, incoming.raw_path, headers, source=incoming.remote or "", secure=incoming.secure
-        )
-        s3 = is_s3(asked)
-        decision = Decision("s3" if s3 else "sts")
+        source, secure = incoming.remote or "", incoming.secure
+        asked = sigv4.HttpRequest(incoming.method, incoming.raw_path, headers, b"", source, secure)
+        signature = _signature(asked)
+        s3 = is_s3(asked, signature)
+        decision = Decision("s3" if s3 else "sts", signature=signature)
         try:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await incoming.read()
-            asked = dataclasses.replace(asked, body=body)
+            body = await _body(incoming)
+            asked = sigv4.HttpRequest(incoming.method, incoming.raw_path, headers, body, source, secure)
             response = await (self._s3_answer(asked, decision) if s3 else self._sts_answer(asked, decision))
         except web.HTTPRequestEntityTooLarge:
             refused = refusals.Refused("RequestEntityTooLarge", 413, f"The body is larger than {BODY_LIMIT} bytes.")
@@ -185,7 +191,12 @@ class Server:
     def _caller(self, asked: sigv4.HttpRequest, decision: Decision) -> Caller:
         state = self._state.now()
         caller = authenticate(
-            asked, service=decision.service, accounts=state.accounts, sealing=state.sealing, now=self._clock()
+            asked,
+            service=decision.service,
+            accounts=state.accounts,
+            sealing=state.sealing,
+            now=self._clock(),
+            signature=decision.signature,
         )
         decision.facts["caller"] = caller.arn
         return caller
@@ -197,17 +208,29 @@ class Server:
         )
 
 
-def is_s3(asked: sigv4.HttpRequest) -> bool:
+def is_s3(asked: sigv4.HttpRequest, signature: sigv4.Signature | None) -> bool:
     """Whether a request is for the gateway: signed for another service, or none that STS could mean."""
-    try:
-        signature = sigv4.parse(asked)
-    except refusals.Refused:
-        signature = None
     if signature is not None:
         return signature.service != "sts"
     if asked.path != "/":
         return True
     return asked.method not in {"GET", "POST"} or "x-amz-content-sha256" in {name for name, _ in asked.headers}
+
+
+def _signature(asked: sigv4.HttpRequest) -> sigv4.Signature | None:
+    """What a request says of its signature; None also where that is malformed, which is told once the door is known."""
+    try:
+        return sigv4.parse(asked)
+    except refusals.Refused:
+        return None
+
+
+async def _body(incoming: web.Request) -> bytes:
+    """The whole body, in time."""
+    if incoming.content.is_eof():  # as a rule it came with the head
+        return await incoming.read()
+    async with asyncio.timeout(BODY_SECONDS):
+        return await incoming.read()
 
 
 def _is_form(asked: sigv4.HttpRequest) -> bool:

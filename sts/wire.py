@@ -78,6 +78,8 @@ def failure(refused: Refused, request_id: str) -> bytes:
 
 def text(value: str) -> str:
     """Character data: escaped, and without what XML 1.0 cannot carry."""
+    if value.isascii() and value.isprintable():  # most of it
+        return escape(value)
     return escape(_NOT_XML.sub("", value))
 
 
@@ -92,9 +94,9 @@ def _elements(content: Content) -> str:
 
 
 def _decoded(value: bytes) -> str:
-    if value.isalnum():
-        return value.decode("ascii")
     try:
+        if b"%" not in value and b"+" not in value:
+            return value.decode("ascii")
         return unquote_plus(value.decode("ascii"), errors="strict")
     except UnicodeDecodeError as problem:
         raise Refused("MalformedQueryString", 400, "Parameters have to be percent-encoded UTF-8.") from problem
