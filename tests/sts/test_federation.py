@@ -104,3 +104,23 @@ def test_a_session_policy_of_a_web_identity(aws_with_s3: World) -> None:
     limited = aws_with_s3.assume(Policy=policy)
     assert limited["PackedPolicySize"] >= 1
     assert ("AccessDenied", 403) == refusal(aws_with_s3.client("s3", key_of(limited)).list_buckets)[:2]
+
+
+@pytest.mark.parametrize(
+    "name, listed", [("AmazonS3ReadOnlyAccess", True), ("AmazonSQSFullAccess", False)], ids=["read S3", "SQS"]
+)
+def test_policy_arns_limit_a_web_identity(aws_with_s3: World, name: str, listed: bool) -> None:
+    """By AWS's own managed policies, which are known without being in the account file."""
+    limited = aws_with_s3.assume(PolicyArns=[{"arn": f"arn:aws:iam::aws:policy/{name}"}])
+    client = aws_with_s3.client("s3", key_of(limited))
+    if listed:
+        assert "Buckets" in client.list_buckets()
+    else:
+        assert ("AccessDenied", 403) == refusal(client.list_buckets)[:2]
+
+
+def test_a_policy_arn_of_another_account_is_none(trusting: World) -> None:
+    """Managed policies are the role's account's, or AWS's."""
+    arn = "arn:aws:iam::999988887777:policy/shared"
+    seen = refusal(trusting.assume, PolicyArns=[{"arn": arn}])
+    assert ("MalformedPolicyDocument", 400) == seen[:2]

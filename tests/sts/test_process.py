@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -112,6 +113,36 @@ def test_the_account_file_is_followed(sts: Process) -> None:
     changed["Accounts"][0]["UserDetailList"][0]["Path"] = "/ops/"
     sts.accounts(changed)
     eventually(lambda: client.get_caller_identity()["Arn"].endswith("user/ops/david"))
+
+
+def test_no_request_is_lost_while_the_file_is_read(sts: Process) -> None:
+    """Good and broken ones, under calls on open connections: each call is answered, by the old or the new."""
+    client, stop, seen, failed = sts.client(), threading.Event(), set(), []
+
+    def call() -> None:
+        while not stop.is_set():
+            try:
+                seen.add(client.get_caller_identity()["Arn"].rpartition("/")[0].rpartition("/")[2])
+            except Exception as problem:  # noqa: BLE001 -- whatever it is, it must not be
+                failed.append(problem)
+
+    callers = [threading.Thread(target=call) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    try:
+        for number in range(2):
+            sts.accounts("Accounts: [")
+            eventually(lambda number=number: sts.log().count("file not reloaded") == number + 1)  # type: ignore[misc]
+            changed = accounts(sts.folder)
+            changed["Accounts"][0]["UserDetailList"][0]["Path"] = f"/path-{number}/"
+            sts.accounts(changed)
+            eventually(lambda number=number: f"path-{number}" in seen)  # type: ignore[misc]
+    finally:
+        stop.set()
+        for caller in callers:
+            caller.join()
+    assert [] == failed
+    assert {"dev", "path-0", "path-1"} == seen
 
 
 def test_session_keys_rotate_while_sessions_live(sts: Process) -> None:
