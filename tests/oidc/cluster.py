@@ -6,11 +6,15 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import yaml
+from click.testing import CliRunner
 
+from irsa.cli import main
+from oidc import record
 from tests.chart.helm import install, render
 from tests.cluster.apiserver import ApiServer
 
@@ -50,17 +54,26 @@ async def irsa(*arguments: str, stdin: bytes | None = None) -> tuple[int, str, s
     return process.returncode or 0, out.decode(), err.decode()
 
 
-async def keys(server: ApiServer, *arguments: str, stdin: bytes | None = None) -> Any:
-    """What `irsa keys ARGUMENTS -o json` prints, as the administrator; it must succeed."""
-    where = [f"--kubeconfig={server.kubeconfig}", f"--namespace={NAMESPACE}", "--output=json"]
-    code, out, err = await irsa("keys", *arguments, *where, stdin=stdin)
-    assert 0 == code, out + err
-    return json.loads(out)
+async def keys(server: ApiServer, *arguments: str | Path) -> Any:
+    """What `irsa keys ARGUMENTS -o json` prints, as the administrator; it must succeed.
+
+    Called within this process: to import the client of Kubernetes takes longer than all that a command does.
+    """
+    where = (f"--kubeconfig={server.kubeconfig}", f"--namespace={NAMESPACE}", "--output=json")
+    command = [str(argument) for argument in ("keys", *arguments, *where)]
+    done = await asyncio.to_thread(CliRunner().invoke, main, command)
+    assert 0 == done.exit_code, (done.output, done.exception)
+    return json.loads(done.stdout)
 
 
 async def states(server: ApiServer) -> dict[str, str]:
-    """Kid → state."""
-    return {row["kid"]: row["state"] for row in await keys(server, "list")}
+    """Kid → state, as the ConfigMap has it; empty before there is one."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/configmaps/irsa-keys"
+    status, body = await asyncio.to_thread(server.client.raw, "GET", path)
+    if status != HTTPStatus.OK:
+        return {}
+    kept = record.decode(json.loads(body)["data"][record.FILE].encode(), path)
+    return {kid: str(entry.state) for each in kept.issuers.values() for kid, entry in each.entries.items()}
 
 
 @contextlib.asynccontextmanager

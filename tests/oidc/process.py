@@ -7,13 +7,22 @@ import os
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import trustme
 from aiohttp import ClientResponse, ClientSession, TCPConnector
+
+PATIENCE = 90  # seconds; nothing here takes two on a quiet machine, and a busy one proves nothing by being slow
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = PATIENCE) -> None:
+    """Wait until a condition holds; it is asked again and again."""
+    async with asyncio.timeout(seconds):
+        while not await holds():
+            await asyncio.sleep(0.1)
 
 
 class Process:
@@ -52,7 +61,7 @@ class Process:
             return len(found) >= count
 
         try:
-            async with asyncio.timeout(20), self._logged:
+            async with asyncio.timeout(PATIENCE), self._logged:
                 await self._logged.wait_for(there)
         except TimeoutError:
             raise AssertionError(f"never said {message!r} {fields}: {self.log} {self.other[-20:]}") from None
@@ -113,7 +122,7 @@ async def launched(*command: str, python: tuple[str, ...] = (), **environment: s
     try:
         yield running
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             assert 0 == await process.wait(), (running.log, running.other)
     finally:
         if process.returncode is None:

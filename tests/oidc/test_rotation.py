@@ -32,7 +32,7 @@ from tests.cluster import cache, pki
 from tests.cluster.apiserver import ApiServer, free_ports
 from tests.cluster.fixtures import FreshApiServer
 from tests.oidc.cluster import NAMESPACE, install_rights, keeper_arguments, keys, mounted
-from tests.oidc.process import Client, Process, certificate, client, launched, started
+from tests.oidc.process import Client, Process, certificate, client, launched, started, until
 from tests.oidc.programs import missing, run
 
 ISSUER = "https://irsa-oidc.irsa-system.svc"
@@ -178,13 +178,6 @@ async def kubelet(server: ApiServer, place: Path) -> None:
         await asyncio.sleep(0.5)
 
 
-async def until(what: Any, seconds: float = 120) -> None:
-    """Wait until an asynchronous condition holds."""
-    async with asyncio.timeout(seconds):
-        while not await what():
-            await asyncio.sleep(0.2)
-
-
 async def published(answers: Client) -> set[str]:
     return {key["kid"] for key in json.loads((await answers.get(JWKS))[1])["keys"]}
 
@@ -319,7 +312,9 @@ async def drill(server: ApiServer, pods: Pods, answers: Client, ledger: LedgerFi
     await until(lambda: true(len(pods.verified) == 1))
     (first,) = pods.verified
     # 1. The next key is published ahead.
-    staged = await keys(server, "stage", "-", stdin=pki.public_key(way.new))
+    public = server.folder / "next-public-key"  # not .pub: those are the API server's own
+    public.write_bytes(pki.public_key(way.new))
+    staged = await keys(server, "stage", public)
     second = staged["kid"]
     await until(lambda: true_of(states(), {first: "current", second: "next"}))
     await until(lambda: true_of(published(answers), {first, second}))
