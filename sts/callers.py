@@ -5,6 +5,7 @@ user may do is read from the account file at each request, so a changed policy h
 has another unique id, and the old one's sessions end.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ class Caller:
         tags: of the role or user, and over them those of the session.
         user_name: empty for a role.
         session: None for a long-lived key.
+        mfa_age: seconds since the session's MFA code was given, None where none was.
     """
 
     principal: Principal
@@ -31,6 +33,7 @@ class Caller:
     tags: Mapping[str, str]
     user_name: str = ""
     session: Session | None = None
+    mfa_age: int | None = None
 
     @property
     def arn(self) -> str:
@@ -89,7 +92,10 @@ def _known(signature: sigv4.Signature, accounts: Accounts, sealing: SealingKeys,
             raise refusals.unknown_credentials(f"session token: {problem}") from problem
         if session.expires <= now:
             raise refusals.session_over(f"the session ended {int(now - session.expires)} s ago")
-        return _holder(session, accounts), session.secret
+        holder = _holder(session, accounts)
+        if session.mfa:
+            holder = dataclasses.replace(holder, mfa_age=int(now) - session.issued)
+        return holder, session.secret
     key = accounts.access_keys.get(signature.access_key_id)
     if key is None:
         raise refusals.unknown_credentials(f"no access key {signature.access_key_id[:32]!r}, and no session token came")

@@ -49,6 +49,8 @@ def of_caller(caller: Caller) -> Context:
         # Only temporary credentials have these two; IAM's console revokes sessions by the first.
         found["aws:TokenIssueTime"] = timestamp(session.issued)
         found["aws:MultiFactorAuthPresent"] = "true" if session.mfa else "false"
+        if caller.mfa_age is not None:
+            found["aws:MultiFactorAuthAge"] = str(caller.mfa_age)
         if session.source_identity:
             found["aws:SourceIdentity"] = session.source_identity
         if session.provider:

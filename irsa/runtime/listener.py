@@ -1,10 +1,13 @@
 """An aiohttp application on a port, with the limits that every server here keeps."""
 
 import asyncio
+import logging
 import ssl
 from typing import Any, Final, cast
 
 from aiohttp import web, web_runner
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.log import server_logger
 
 # The API server drops idle webhook connections after 90 s and pools keep them; we must not be first.
 KEEPALIVE_SECONDS: Final = 120.0
@@ -30,6 +33,7 @@ async def listen(
     Raises:
         OSError: the port is taken or not allowed.
     """
+    server_logger.addFilter(_malformed)  # adding it again adds nothing
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -46,6 +50,15 @@ async def listen(
         await runner.cleanup()
         raise
     return runner, int(runner.addresses[0][1])
+
+
+def _malformed(record: logging.LogRecord) -> bool:
+    """What is no HTTP is the client's fault: one line, and no trace that anybody could have us write without end."""
+    if record.exc_info and isinstance(problem := record.exc_info[1], HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+        record.msg, record.args = "malformed request: %s", (problem.message.partition("\n")[0][:128],)
+        record.exc_info = record.exc_text = None
+    return True
 
 
 class _Site(web.TCPSite):

@@ -30,7 +30,8 @@ ROOT = Path(__file__).resolve().parents[2]
 class Request:
     """What is sent, again and again; an answer of another status than `status` is an error of the benchmark.
 
-    `reconnects` is for a plain-HTTP server that closes each connection after an answer.
+    `reconnects` is for a plain-HTTP server that closes each connection after an answer, `renews` for one that does so
+    after many.
     """
 
     url: str
@@ -39,6 +40,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
     status: int = 200
     reconnects: bool = False
+    renews: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def measure(subject: Subject, connections: int, seconds: float) -> Seen:
         "body": request.body.decode(),
         "status": request.status,
         "reconnects": request.reconnects,
+        "renews": request.renews,
         "connections": connections,
         "seconds": seconds,
     }

@@ -55,6 +55,7 @@ class Job:
         status: int,
         *,
         reconnects: bool = False,
+        renews: bool = False,
         **_: object,
     ) -> None:
         place = urlsplit(url)
@@ -71,6 +72,7 @@ class Job:
         self.open = 0
         self.closing = False
         self.reconnects = reconnects
+        self.renews = renews
         self.tasks: set[asyncio.Task[None]] = set()
 
     def answered(self, connection: Connection, status: int, seconds: float) -> None:
@@ -83,7 +85,7 @@ class Job:
             connection.send()
 
     def lost(self) -> None:
-        if self.reconnects and not self.closing:
+        if (self.reconnects or self.renews) and not self.closing:
             self.tasks.add(asyncio.get_running_loop().create_task(self.again()))
             return
         self.open -= 1

@@ -7,6 +7,7 @@ import pytest
 
 from irsa.runtime.logs import Formatter
 from tests.security.tokens import claims_in
+from tests.security.wire import sent
 from tests.sts.world import RSA_KEY, World, answer_of, compact_jwt
 
 TEXTS = {
@@ -57,3 +58,15 @@ def test_so_is_a_parameter(aws: World, lines: object, text: str) -> None:
     assert "ok" != answer_of(aws.assume, RoleSessionName=text, RoleArn="arn:aws:iam::111122223333:role/" + text)[0]
     (line,) = lines()
     assert ["refused"] == [json.loads(each)["message"] for each in line.splitlines()]
+
+
+def test_what_is_no_http_costs_one_line(aws: World, caplog: pytest.LogCaptureFixture) -> None:
+    """And no trace, which anybody could have us write without end."""
+    caplog.set_level(logging.INFO)
+    assert sent(aws, b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.0 400 ")
+    (record,) = [each for each in caplog.records if each.name == "aiohttp.server"]
+    line = Formatter().format(record)
+    assert {"level": "warning", "message": "malformed request: Invalid char in url path:"}.items() <= json.loads(
+        line
+    ).items()
+    assert "Traceback" not in line

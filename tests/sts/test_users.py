@@ -5,6 +5,8 @@ import time
 import pytest
 
 from sts import identifiers
+from sts.callers import authenticate
+from sts.circumstances import of_caller
 from tests.sts.test_assume_role import (
     DAVID,
     DEVELOPMENT,
@@ -15,7 +17,7 @@ from tests.sts.test_assume_role import (
     switch,
 )
 from tests.sts.test_web_identity import refusal
-from tests.sts.world import World, key_of
+from tests.sts.world import World, key_of, signed_at, signed_request, trust
 
 
 def test_who_a_user_is(company: World) -> None:  # noqa: F811 -- the fixture
@@ -55,6 +57,24 @@ def test_a_session_with_mfa_opens_the_guarded_role(company: World) -> None:  # n
     assert ("AccessDenied", 403) == refusal(switch, company, "Guarded", without)[:2]
     answer = company.client(key=KEYS["david"]).get_session_token(SerialNumber=SERIAL, TokenCode=code(company))
     assert switch(company, "Guarded", key_of(answer))
+
+
+def test_a_session_remembers_when_mfa_was_shown(company: World) -> None:  # noqa: F811 -- the fixture
+    """A role that wants it within the hour is open for an hour."""
+    guarded = next(each for each in company.accounts["Accounts"][0]["RoleDetailList"] if each["RoleName"] == "Guarded")
+    guarded["AssumeRolePolicyDocument"] = trust(
+        {"AWS": DEVELOPMENT}, Condition={"NumericLessThan": {"aws:MultiFactorAuthAge": "3600"}}
+    )
+    company.use(company.accounts)
+    session = key_of(company.client(key=KEYS["david"]).get_session_token(SerialNumber=SERIAL, TokenCode=code(company)))
+    plain = key_of(company.client(key=KEYS["david"]).get_session_token())
+    assert switch(company, "Guarded", session)
+    assert ("AccessDenied", 403) == refusal(switch, company, "Guarded", plain)[:2]
+    state, request = company.state.now(), signed_request(session)
+    for after in (0, 800):
+        now = signed_at(request) + after
+        caller = authenticate(request, service="sts", accounts=state.accounts, sealing=state.sealing, now=now)
+        assert int(of_caller(caller)["aws:MultiFactorAuthAge"]) in range(after, after + 60)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seconds", [899, 129601])
