@@ -332,12 +332,13 @@ def signed_at(request: HttpRequest) -> float:
     return datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
 
 
-def decided(here: World, request: HttpRequest, *, service: str = "sts", after: float = 0.0) -> str:
-    """What the signature check says `after` seconds: the caller's ARN, or the code of the refusal."""
+def decided(
+    here: World, request: HttpRequest, *, service: str = "sts", after: float = 0.0, now: float | None = None
+) -> str:
+    """What the signature check says `now`, or `after` seconds: the caller's ARN, or the code of the refusal."""
     state = here.state.now()
+    moment = signed_at(request) + after if now is None else now
     try:
-        return authenticate(
-            request, service=service, accounts=state.accounts, sealing=state.sealing, now=signed_at(request) + after
-        ).arn
+        return authenticate(request, service=service, accounts=state.accounts, sealing=state.sealing, now=moment).arn
     except Refused as refused:
         return refused.code
