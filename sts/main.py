@@ -20,6 +20,8 @@ from sts.state import Followed, State, follow
 
 log: Final = Log("sts")
 
+CONNECTIONS: Final = 4096  # at once; a further one is closed, so that those which are open go on
+
 
 @dataclass(frozen=True)
 class Configuration:
@@ -67,7 +69,7 @@ async def serve(configuration: Configuration) -> None:
         stack.push_async_callback(runner.cleanup)
         runner, port = await listen(
             server.application(), port=configuration.port, host=configuration.host,
-            context=certificate.context if certificate else None, line_limit=LINE_LIMIT,
+            context=certificate.context if certificate else None, line_limit=LINE_LIMIT, connections=CONNECTIONS,
         )  # fmt: skip
         stack.push_async_callback(runner.cleanup)
         work = [follow(files)]

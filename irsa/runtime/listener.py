@@ -13,6 +13,7 @@ from aiohttp.log import server_logger
 KEEPALIVE_SECONDS: Final = 120.0
 LINE_LIMIT: Final = 8190  # bytes of request line, and of one header
 HANDSHAKE_SECONDS: Final = 10.0
+FIRST_SECONDS: Final = 10.0  # until the head of a connection's first request is there
 
 
 async def listen(
@@ -94,7 +95,15 @@ class _Site(web.TCPSite):
         server = cast("Any", self._runner.server)
         if self._connections is not None and len(server.connections) >= self._connections:
             return _Refused()
-        return cast("asyncio.BaseProtocol", server())
+        handler = server()
+        asyncio.get_running_loop().call_later(FIRST_SECONDS, _close_silent, handler)
+        return cast("asyncio.BaseProtocol", handler)
+
+
+def _close_silent(handler: Any) -> None:  # noqa: ANN401 -- aiohttp's, which does not tell its count
+    """Close a connection without a whole head yet; aiohttp itself waits for it as long as for the next request."""
+    if not handler._request_count:  # noqa: SLF001
+        handler.force_close()
 
 
 class _Refused(asyncio.Protocol):

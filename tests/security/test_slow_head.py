@@ -1,0 +1,29 @@
+"""Attack: connections that never send a whole request, to hold all that there are."""
+
+import socket
+import time
+
+import pytest
+
+from irsa.runtime import listener
+from tests.security.wire import sent
+from tests.sts.world import World
+
+REQUEST = b"GET /?Action=GetCallerIdentity&Version=2011-06-15 HTTP/1.1\r\nHost: h\r\n"
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET / HT", REQUEST], ids=["nothing", "half a line", "no end of the headers"])
+def test_a_connection_without_a_request_is_closed(aws: World, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+    """Without an answer, since there is no question."""
+    monkeypatch.setattr(listener, "FIRST_SECONDS", 0.3)
+    assert b"" == sent(aws, begun, seconds=20)
+
+
+def test_one_that_has_asked_stays(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not an attack: a pool's connection, idle between two calls for longer than the first one may take."""
+    monkeypatch.setattr(listener, "FIRST_SECONDS", 0.2)
+    with socket.create_connection(("127.0.0.1", int(aws.endpoint.rpartition(":")[2])), 20) as connection:
+        for _ in range(2):
+            connection.sendall(REQUEST + b"\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 403 ")
+            time.sleep(0.4)
