@@ -55,6 +55,8 @@ def asked(given: Parameters) -> Scope:
     Raises:
         Refused: a shape is broken, tag keys come twice, or there is too much of it.
     """
+    if not any(".member." in name for name in given):  # as a rule
+        return Scope(policy) if (policy := given.get("Policy", "")) else NOTHING
     problems: list[str] = []
     arns = []
     for number, entry in members(given, "PolicyArns"):
@@ -103,6 +105,8 @@ def chained(scope: Scope, caller: Scope) -> Scope:
     Raises:
         Refused: a transitive key is no tag of the call, or a tag would replace an inherited one.
     """
+    if not scope.transitive and not caller.transitive:
+        return scope
     inherited = caller.inherited
     own = {key.lower() for key in scope.tags}
     if not {key.lower() for key in scope.transitive} <= own:
