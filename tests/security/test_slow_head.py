@@ -21,9 +21,9 @@ def test_a_connection_without_a_request_is_closed(aws: World, monkeypatch: pytes
 
 def test_one_that_has_asked_stays(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not an attack: a pool's connection, idle between two calls for longer than the first one may take."""
-    monkeypatch.setattr(listener, "FIRST_SECONDS", 0.2)
+    monkeypatch.setattr(listener, "FIRST_SECONDS", 0.5)
     with socket.create_connection(("127.0.0.1", int(aws.endpoint.rpartition(":")[2])), 20) as connection:
-        for _ in range(2):
+        for pause in (0.7, 0):
             connection.sendall(REQUEST + b"\r\n")
             assert connection.recv(65536).startswith(b"HTTP/1.1 403 ")
-            time.sleep(0.4)
+            time.sleep(pause)
