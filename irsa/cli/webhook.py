@@ -35,6 +35,7 @@ def _verbosity(_: click.Context, __: click.Parameter, value: str) -> int:
 KLOG: Final = (
     "logtostderr",
     "alsologtostderr",
+    "alsologtostderrthreshold",
     "one_output",
     "skip_headers",
     "skip_log_headers",
