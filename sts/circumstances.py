@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from sts.callers import Caller
-from sts.sigv4 import HttpRequest
+from sts.sigv4 import ALGORITHM, HttpRequest
 
 Context: TypeAlias = dict[str, str | list[str]]
 
@@ -55,6 +55,18 @@ def of_caller(caller: Caller) -> Context:
             found["aws:SourceIdentity"] = session.source_identity
         if session.provider:
             found["aws:FederatedProvider"] = session.provider
+    return found
+
+
+def of_object(asked: HttpRequest) -> Context:
+    """How an S3 request is signed, and on which condition it writes."""
+    found: Context = {
+        "s3:signatureversion": ALGORITHM,
+        "s3:authType": "REST-HEADER" if asked.header("authorization") else "REST-QUERY-STRING",
+    }
+    for name in ("x-amz-content-sha256", "if-match", "if-none-match"):
+        if value := asked.header(name):
+            found[f"s3:{name}"] = value
     return found
 
 

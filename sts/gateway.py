@@ -7,6 +7,7 @@ an emulator that the request is S3's.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 import aiohttp
@@ -15,7 +16,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from yarl import URL
 
-from sts import authorization, circumstances, refusals
+from sts import authorization, circumstances, payload, refusals
 from sts.callers import Caller
 from sts.circumstances import Context
 from sts.policy import authorize, request
@@ -23,9 +24,15 @@ from sts.sigv4 import HttpRequest
 from sts.wire import text
 
 TIMEOUT: Final = aiohttp.ClientTimeout(total=60, connect=5)
+ANSWER_LIMIT: Final = 16 << 20  # bytes; an object is held whole
 # What a client may say to the upstream; everything that carries a credential stays here.
-FORWARDED: Final = frozenset({"accept", "user-agent"})
-RETURNED: Final = frozenset({"content-type", "etag", "last-modified", "x-amz-bucket-region"})
+FORWARDED: Final = frozenset({
+    "accept", "user-agent", "if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "range",
+})  # fmt: skip
+STORED: Final = frozenset({"content-type", "cache-control"})  # what an upload says of its object
+RETURNED: Final = frozenset({
+    "content-type", "etag", "last-modified", "x-amz-bucket-region", "cache-control", "accept-ranges", "content-range",
+})  # fmt: skip
 _OWN: Final = Credentials("GATEWAYEXAMPLE", "made-up; the upstream checks nothing")
 
 # code of the STS refusal -> S3's code, status and text for the same thing
@@ -65,48 +72,55 @@ class Gateway:
         Raises:
             Refused: in S3's words; the operation is not known here, or not allowed.
         """
-        needed = authorization.needed(asked)
+        needed = authorization.needed(asked, caller.arn.split(":")[1])
         if needed is None:
             raise refusals.Refused(
                 "NotImplemented", 501, "A header you provided implies functionality that is not implemented",
                 f"{asked.method} {asked.path[:256]} is no operation that this gateway forwards",
             )  # fmt: skip
-        context = {**surroundings, **circumstances.of_caller(caller)}
-        decision = authorize(request(needed.action, needed.resource, caller.principal, context), caller.permissions)
-        if not decision.allowed:
-            cause = "with an explicit deny in an identity-based policy" if decision.explicit_deny else (
-                f"because no identity-based policy allows the {needed.action} action"
-            )  # fmt: skip
-            raise refusals.Refused(
-                "AccessDenied",
-                403,
-                f"User: {caller.arn} is not authorized to perform: {needed.action} {cause}",
-                decision.reason,
-            )
+        context = {**surroundings, **circumstances.of_caller(caller), **circumstances.of_object(asked)}
+        _authorize(needed.action, needed.resource, caller, context)
         return needed
 
-    async def forward(self, asked: HttpRequest, caller: Caller) -> Forwarded:
+    async def forward(
+        self, asked: HttpRequest, needed: authorization.Needed, caller: Caller, surroundings: Context
+    ) -> Forwarded:
         """Send it on.
 
         Raises:
-            Refused: the upstream cannot be reached.
+            Refused: the upload is not what was signed; the upstream cannot be reached; the object is not there, and
+                the caller may not know that.
         """
-        ours = AWSRequest(asked.method, self._upstream + asked.target)
-        ours.headers["x-moto-account-id"] = caller.account
+        uploads = needed.operation == "PutObject"
+        ours = AWSRequest(
+            asked.method, self._upstream + upstream_target(asked), headers={"x-moto-account-id": caller.account},
+            data=payload.uploaded(asked) if uploads else b"",
+        )  # fmt: skip
         for name, value in asked.headers:
-            if name in FORWARDED and value.isascii():
+            if name in (FORWARDED | STORED if uploads else FORWARDED) and value.isascii():
                 ours.headers[name] = value
         S3SigV4Auth(_OWN, "s3", "us-east-1").add_auth(ours)
+        found = await self._sent(ours)
+        if found.status == HTTPStatus.NOT_FOUND and needed.bucket and not uploads:
+            # Whether an object exists is told only to who may list its bucket.
+            context = {**surroundings, **circumstances.of_caller(caller), **circumstances.of_object(asked)}
+            _authorize("s3:ListBucket", needed.resource.partition("/")[0], caller, context)
+        return found
+
+    async def _sent(self, ours: AWSRequest) -> Forwarded:
         try:
             async with self._session.request(
-                asked.method,
+                ours.method,
                 URL(ours.url, encoded=True),
                 headers=dict(ours.headers.items()),
+                data=ours.data or None,
                 allow_redirects=False,
                 timeout=TIMEOUT,
             ) as response:
                 kept = {name: value for name, value in response.headers.items() if name.lower() in RETURNED}
-                return Forwarded(response.status, kept, await response.read())
+                if ours.method == "HEAD" and "Content-Length" in response.headers:
+                    kept["Content-Length"] = response.headers["Content-Length"]
+                return Forwarded(response.status, kept, await _bounded(response))
         except (aiohttp.ClientError, TimeoutError) as problem:
             raise refusals.Refused(
                 "ServiceUnavailable",
@@ -114,6 +128,40 @@ class Gateway:
                 "Please reduce your request rate.",
                 f"upstream: {type(problem).__name__}: {problem}",
             ) from problem
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for piece in response.content.iter_any():
+        body += piece
+        if len(body) > ANSWER_LIMIT:
+            raise refusals.Refused(
+                "NotImplemented", 501, "A header you provided implies functionality that is not implemented",
+                f"the object has more than {ANSWER_LIMIT} bytes; this gateway is for small ones",
+            )  # fmt: skip
+    return bytes(body)
+
+
+def _authorize(action: str, resource: str, caller: Caller, context: Context) -> None:
+    decision = authorize(request(action, resource, caller.principal, context), caller.permissions)
+    if decision.allowed:
+        return
+    where = "" if resource == "*" else f' on resource: "{resource}"'
+    cause = "with an explicit deny in an identity-based policy" if decision.explicit_deny else (
+        f"because no identity-based policy allows the {action} action"
+    )  # fmt: skip
+    raise refusals.Refused(
+        "AccessDenied",
+        403,
+        f"User: {caller.arn} is not authorized to perform: {action}{where} {cause}",
+        decision.reason,
+    )
+
+
+def upstream_target(asked: HttpRequest) -> str:
+    """The same path, and of the query what pages a list alone: a presigned one has the session's token in it."""
+    pairs = [pair for pair in asked.query.split("&") if pair and not pair.startswith(("X-Amz-", "x-id="))]
+    return f"{asked.path}?{'&'.join(pairs)}" if pairs else asked.path
 
 
 def in_s3_words(refused: refusals.Refused) -> refusals.Refused:

@@ -17,7 +17,7 @@ from aiohttp import web
 from prometheus_client import Counter, Histogram
 
 from irsa.runtime.logs import Log
-from sts import circumstances, gateway, refusals, sigv4, wire
+from sts import authorization, circumstances, gateway, refusals, sigv4, wire
 from sts.actions import web_identity
 from sts.actions.access_key_info import access_key_info
 from sts.actions.answer import Answer, Call
@@ -55,7 +55,7 @@ NOT_PROVIDED: Final = frozenset({
 })  # fmt: skip
 UNSIGNED: Final = "AssumeRoleWithWebIdentity"
 ACTIONS: Final = frozenset({UNSIGNED, *SIGNED})
-_LABELS: Final = ACTIONS | {"ListBuckets"}
+_LABELS: Final = ACTIONS | authorization.OPERATIONS
 
 
 def _request_id() -> str:
@@ -183,9 +183,10 @@ class Server:
             )
         caller = self._caller(asked, decision)
         decision.facts["request"] = f"{asked.method} {asked.path[:1024]}"
-        needed = self._s3.decide(asked, caller, circumstances.surroundings(asked, self._clock()))
+        surroundings = circumstances.surroundings(asked, self._clock())
+        needed = self._s3.decide(asked, caller, surroundings)
         decision.action = needed.operation
-        forwarded = await self._s3.forward(asked, caller)
+        forwarded = await self._s3.forward(asked, needed, caller, surroundings)
         decision.facts["status"] = forwarded.status
         decision.close("ok")
         return web.Response(

@@ -24,6 +24,7 @@ ALGORITHM: Final = "AWS4-HMAC-SHA256"
 SKEW_SECONDS: Final = 15 * 60
 PRESIGNED_LIMIT: Final = 7 * 24 * 3600
 UNSIGNED_PAYLOAD: Final = "UNSIGNED-PAYLOAD"
+STREAMING_UNSIGNED: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"  # a checksum follows; `sts.payload` checks it
 _TIMESTAMP: Final = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 # The signing key of each region is kept, so whoever knows a key id could fill memory with long names.
 _REGION: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
@@ -232,8 +233,8 @@ def _payload_hash(request: HttpRequest, signature: Signature, service: str) -> s
     if service == "s3":
         if signature.expires is not None and not claimed:
             return UNSIGNED_PAYLOAD
-        if claimed == UNSIGNED_PAYLOAD:
-            return UNSIGNED_PAYLOAD
+        if claimed in {UNSIGNED_PAYLOAD, STREAMING_UNSIGNED}:
+            return claimed
     if claimed and not same(claimed, actual):
         raise refusals.signature_differs("the body is not the one whose hash was signed")
     return actual

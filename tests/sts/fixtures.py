@@ -1,11 +1,12 @@
 """Fixtures of the STS tests: a world of one's own, and one with an S3 server behind the gateway."""
 
+import urllib.request
 from collections.abc import Iterator
 
 import pytest
 from moto.server import ThreadedMotoServer
 
-from tests.sts.world import World, world
+from tests.sts.world import ACCOUNT, World, world
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,19 @@ def s3_upstream() -> Iterator[str]:
     server.start()
     yield "http://{}:{}".format(*server.get_host_and_port())
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def keys_bucket(s3_upstream: str) -> str:
+    """A bucket of the account, made at that server itself: the gateway makes none."""
+    scope = "20260101/us-east-1/s3/aws4_request"
+    headers = {
+        "x-moto-account-id": ACCOUNT,
+        "Authorization": f"AWS4-HMAC-SHA256 Credential=a/{scope}, SignedHeaders=host, Signature=a",
+    }
+    request = urllib.request.Request(f"{s3_upstream}/keys", method="PUT", headers=headers)  # noqa: S310 -- loopback
+    with urllib.request.urlopen(request):  # noqa: S310 -- loopback
+        return "keys"
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def bucket(s3_upstream: str, aws_with_s3: World) -> str:
 def test_a_role_with_the_right_lists_buckets(aws_with_s3: World, bucket: str) -> None:
     """The whole way: token, credentials, signature, permission, upstream."""
     listed = aws_with_s3.client("s3", aws_with_s3.session()).list_buckets()
-    assert [bucket] == [each["Name"] for each in listed["Buckets"]]
+    assert bucket in {each["Name"] for each in listed["Buckets"]}
 
 
 def test_a_role_without_the_right_is_refused(aws_with_s3: World) -> None:
