@@ -24,7 +24,8 @@ class Upstream(click.ParamType[tuple[str, str]]):
         parts = urlsplit(url)
         if service not in SERVICES:
             self.fail(f"{service!r} is no service that the gateway knows; it knows {', '.join(SERVICES)}", param, ctx)
-        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.path not in {"", "/"} or parts.query:
+        odd = parts.path not in {"", "/"} or parts.query or "@" in parts.netloc  # a password would be in the log
+        if parts.scheme not in {"http", "https"} or not parts.hostname or odd:
             self.fail(f"{url!r}: write it as s3=http://127.0.0.1:5000", param, ctx)
         return service, url
 

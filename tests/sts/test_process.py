@@ -204,6 +204,7 @@ def test_it_ends_well(sts: Process) -> None:
         (["--accounts=/dev/null", "--tls-cert=a"], "--tls-cert and --tls-key belong together"),
         (["--accounts=/dev/null", "--upstream=sqs=http://a"], "'sqs' is no service that the gateway knows"),
         (["--accounts=/dev/null", "--upstream=s3=127.0.0.1"], "write it as s3=http://127.0.0.1:5000"),
+        (["--accounts=/dev/null", "--upstream=s3=http://u:p@h"], "write it as s3=http://127.0.0.1:5000"),
     ],
 )
 def test_wrong_options(arguments: list[str], message: str) -> None:
