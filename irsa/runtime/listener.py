@@ -26,6 +26,7 @@ async def listen(
     keepalive: float = KEEPALIVE_SECONDS,
     connections: int | None = None,
     drain_seconds: float = 10.0,
+    handshake_seconds: float = HANDSHAKE_SECONDS,
 ) -> tuple[web.AppRunner, int]:
     """Serve `app`; `port` 0 takes a free one. Returns the runner (its `cleanup` drains and closes) and the port.
 
@@ -46,7 +47,8 @@ async def listen(
     )
     await runner.setup()
     try:
-        await _Site(runner, host, port, ssl_context=context, connections=connections).start()
+        site = _Site(runner, host, port, ssl_context=context, connections=connections, handshake=handshake_seconds)
+        await site.start()
     except OSError:
         await runner.cleanup()
         raise
@@ -65,7 +67,7 @@ def _malformed(record: logging.LogRecord) -> bool:
 class _Site(web.TCPSite):
     """What `TCPSite` does not know: how many connections, and how long a handshake may take."""
 
-    __slots__ = ("_connections",)
+    __slots__ = ("_connections", "_handshake")
 
     def __init__(
         self,
@@ -75,9 +77,11 @@ class _Site(web.TCPSite):
         *,
         ssl_context: ssl.SSLContext | None,
         connections: int | None,
+        handshake: float,
     ) -> None:
         super().__init__(runner, host, port, ssl_context=ssl_context, reuse_address=True)
         self._connections = connections
+        self._handshake = handshake
 
     async def start(self) -> None:
         await web_runner.BaseSite.start(self)
@@ -88,7 +92,7 @@ class _Site(web.TCPSite):
             ssl=self._ssl_context,
             backlog=self._backlog,
             reuse_address=True,
-            ssl_handshake_timeout=HANDSHAKE_SECONDS if self._ssl_context else None,
+            ssl_handshake_timeout=self._handshake if self._ssl_context else None,
         )
 
     def _protocol(self) -> asyncio.BaseProtocol:

@@ -1,14 +1,18 @@
 """What one client may use up, and that it is nobody else's share."""
 
 import asyncio
+import contextlib
 import ipaddress
+import ssl
+from typing import Any
 
 import pytest
+import trustme
 from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from irsa.runtime.listener import listen
+from irsa.runtime.listener import HANDSHAKE_SECONDS, listen
 from oidc.publisher import Publisher
 from oidc.server import Limits, application
 from oidc.throttle import ADDRESSES, Throttle, client
@@ -68,7 +72,7 @@ def test_memory_is_bounded() -> None:
     assert ADDRESSES == len(throttle._buckets)
 
 
-async def serving(limits: Limits, **listener: int) -> tuple[web.AppRunner, int]:
+async def serving(limits: Limits, **listener: Any) -> tuple[web.AppRunner, int]:
     publisher = Publisher(Fixed())
     await publisher.poll()
     return await listen(application({"": publisher}, limits, tls=False), port=0, host="127.0.0.1", **listener)
@@ -101,6 +105,22 @@ async def test_connections_beyond_the_limit_are_closed_and_the_others_go_on() ->
         await ask(reader, writer)
         writer.close()
         await writer.wait_closed()
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01\x00"], ids=["nothing", "half a hello"])
+async def test_a_handshake_that_does_not_end_is_ended(sent: bytes) -> None:
+    """Who connects and does not go on holds no connection: ten seconds in earnest, and half a one here."""
+    assert HANDSHAKE_SECONDS == 10.0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    runner, port = await serving(Limits(), context=context, handshake_seconds=0.5)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    async with asyncio.timeout(8):  # before any other limit would
+        with contextlib.suppress(ConnectionResetError):
+            assert b"" == await reader.read()
+    writer.close()
     await runner.cleanup()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.oidc.keys import jwk
+from tests.oidc.keys import jwk, public_pem
 from tests.oidc.process import Client, certificate, client, started
 from tests.oidc.upstream import ISSUER, Upstream, running
 
@@ -123,6 +123,32 @@ async def test_the_token_is_read_again_as_it_rotates(authority: trustme.CA, tmp_
             await server.said("published")
             assert "Bearer first" in upstream.seen_tokens
             assert not any("first" in str(entry) or "second" in str(entry) for entry in server.log)
+
+
+async def test_a_mounted_secret_is_followed_as_kubelet_changes_it(tmp_path: Path) -> None:
+    """A Secret of public keys, without any right on Secrets: kubelet turns one link, and the new set is published."""
+    volume = tmp_path / "keys"
+
+    def mount(revision: str, *names: str) -> None:
+        (volume / revision).mkdir(parents=True)
+        for name in names:
+            (volume / revision / f"{name}.pub").write_bytes(public_pem(name))
+        (volume / "..data_tmp").symlink_to(revision)
+        (volume / "..data_tmp").rename(volume / "..data")
+        for name in names:
+            if not (volume / f"{name}.pub").is_symlink():
+                (volume / f"{name}.pub").symlink_to(f"..data/{name}.pub")
+
+    mount("..2026_01", "old")
+    options = (f"--key-file={volume}", f"--issuer={ISSUER}", "--poll=20ms")
+    async with started(*options) as server, client(server, None) as answers:
+        await server.said("published")
+        (before,) = await kids(answers)
+        mount("..2026_02", "old", "new")
+        await server.said("published", count=2)
+        after = await kids(answers)
+        assert before in after
+        assert 2 == len(after)
 
 
 async def test_the_servers_process_never_imports_kopf_or_kubernetes(authority: trustme.CA, tmp_path: Path) -> None:
