@@ -13,6 +13,7 @@ from aiohttp.log import server_logger
 KEEPALIVE_SECONDS: Final = 120.0
 LINE_LIMIT: Final = 8190  # bytes of request line, and of one header
 HANDSHAKE_SECONDS: Final = 10.0
+LINGER_SECONDS: Final = 2.0  # discarding what still comes of a body that was refused, so that the answer is not lost
 FIRST_SECONDS: Final = 10.0  # until the head of a connection's first request is there
 
 
@@ -40,6 +41,7 @@ async def listen(
         app,
         access_log=None,
         keepalive_timeout=keepalive,
+        lingering_time=LINGER_SECONDS,
         max_line_size=line_limit,
         max_field_size=line_limit,
         shutdown_timeout=drain_seconds,

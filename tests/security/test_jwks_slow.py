@@ -37,7 +37,7 @@ def test_a_slow_issuer_holds_nobody_up_for_long(aws: World, monkeypatch: pytest.
 
 def test_other_calls_go_on_meanwhile(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one call waits for the issuer, a signed one is answered: before the first has its answer."""
-    monkeypatch.setattr(issuers, "TIMEOUT_SECONDS", 2)
+    monkeypatch.setattr(issuers, "TIMEOUT_SECONDS", 1)
     asked = threading.Event()
 
     async def waiting(request: web.Request) -> web.StreamResponse:

@@ -15,9 +15,9 @@ HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urle
     ids=["length", "chunks"],
 )
 def test_a_body_has_to_come_in_time(aws: World, monkeypatch: pytest.MonkeyPatch, rest: bytes) -> None:
-    """After the deadline the client is told, and the connection is closed."""
+    """After the deadline the client is told, and soon the connection is closed."""
     monkeypatch.setattr(server, "BODY_SECONDS", 0.2)
-    answer = sent(aws, HEAD + rest, seconds=30)
+    answer = sent(aws, HEAD + rest, 30, b"</ErrorResponse>")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"<Code>RequestTimeout</Code>" in answer
 

@@ -8,14 +8,19 @@ from sts.sigv4 import HttpRequest
 from tests.sts.world import World
 
 
-def sent(here: World, data: bytes, seconds: float = 10) -> bytes:
-    """All that comes back until the server closes the connection, or resets it over bytes that it has not read."""
+def sent(here: World, data: bytes, seconds: float = 10, end: bytes = b"") -> bytes:
+    """All that comes back until the server closes the connection, or resets it over bytes that it has not read.
+
+    Or, where `end` is given, until that has come.
+    """
     with socket.create_connection(("127.0.0.1", int(here.endpoint.rpartition(":")[2])), seconds) as connection:
         connection.sendall(data)
         answer = bytearray()
         with contextlib.suppress(ConnectionError):
             while piece := connection.recv(65536):
                 answer += piece
+                if end and end in answer:
+                    break
         return bytes(answer)
 
 
