@@ -5,7 +5,7 @@ from a request. Its `jwks_uri` is always ours: a cluster's own often names an ad
 """
 
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -63,9 +63,17 @@ def check_issuer(issuer: str, place: str) -> None:
     Raises:
         DocumentError: it is none; relying parties would refuse it.
     """
-    parts = urlsplit(issuer) if issuer.isprintable() and len(issuer) <= ISSUER_LIMIT else urlsplit("")
+    parts = split(issuer) if issuer.isprintable() and len(issuer) <= ISSUER_LIMIT else split("")
     if parts.scheme != "https" or not parts.hostname or "?" in issuer or "#" in issuer or parts.username is not None:
         raise DocumentError(f"{place}: issuer {issuer[:200]!r}: it must be https://HOST[/PATH], no query, no fragment")
+
+
+def split(url: str) -> SplitResult:
+    """The parts of a URL that somebody else wrote; none where it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:  # such as brackets that hold no IPv6 address
+        return urlsplit("")
 
 
 def jwks_uri(issuer: str, public_url: str | None) -> str:

@@ -6,6 +6,7 @@ the holder of the Lease writes; the others look on, ready to take over.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from math import ceil
 from typing import Final
@@ -24,6 +25,8 @@ from oidc.record import Record
 from oidc.sources import Observation, Source
 
 log: Final = Log("oidc.ledger")
+
+UNTOLD_LIMIT: Final = 100  # Events that wait for an API server that is away; the oldest go first
 
 LOOKS: Final = Counter("irsa_keys_looks_total", "Looks at a source.", ["cluster", "result"])
 WRITES: Final = Counter("irsa_keys_writes_total", "Writes of the ledger.", ["result"])
@@ -49,7 +52,7 @@ class Keeper:
         self._watch, self._timing = watch, timing
         self._issuers = dict.fromkeys(sources, issuer)
         self._complaints: dict[str, str] = {}
-        self._untold: list[tuple[str, str, bool]] = []
+        self._untold: deque[tuple[str, str, bool]] = deque(maxlen=UNTOLD_LIMIT)
 
     async def look(self) -> bool:
         """Look once at all sources, and write if that is ours to do; whether the API server could be asked.
@@ -120,7 +123,7 @@ class Keeper:
 
     def _tell(self) -> None:
         while self._untold:
-            reason, message, warning = self._untold.pop(0)
+            reason, message, warning = self._untold.popleft()
             self._events.tell(reason, message, warning=warning)
 
 

@@ -1,7 +1,6 @@
 """Another issuer's published documents: a relying party's own view, or a cluster that publishes itself already."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -27,7 +26,7 @@ class Issuer:
             found = discovery.parse(await fetch(session, where, headers), where)
             if found.issuer != self.place:
                 raise RefusedError("issuer", f"{where}: its issuer is {found.issuer!r}")
-            if urlsplit(found.jwks_uri).scheme != "https":
+            if discovery.split(found.jwks_uri).scheme != "https":
                 raise DocumentError(f"{where}: its jwks_uri {found.jwks_uri[:200]!r} is not https")
             keys, left = jwks.parse(await fetch(session, found.jwks_uri, headers), found.jwks_uri)
         return Observation(found.issuer, keys, left)

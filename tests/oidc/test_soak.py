@@ -32,7 +32,7 @@ def weather(upstream: Upstream, chance: random.Random) -> None:
         case 1:
             upstream.raw = chance.choice([b"", b"{}", b"<html>", b"[" * 99_999, b"\xff\xfe", b'{"keys": 7}'])
         case 2:
-            upstream.issuer = "https://other.example.com"
+            upstream.issuer = chance.choice(["https://other.example.com", "https://[bad", "", "\ud800", "http://a"])
         case 3:
             upstream.keys = chance.choice([[], [jwk("z")], [*GOOD, private_jwk("y")], [*GOOD, jwk("z", kid="a")]])
         case 4 | 5:

@@ -1,6 +1,7 @@
 """Each kind of source: what it reads, what it refuses, and that keys are named as kube-apiserver names them."""
 
 import base64
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from oidc import discovery
 from oidc.errors import ConfigError, DocumentError, OIDCError, RefusedError, SourceError
 from oidc.jwk import from_members
 from oidc.jwks import Left
@@ -294,3 +296,13 @@ def token(header: str, claims: str) -> str:
 def test_who_signs_is_read_off_our_own_token(text: str, kid: str | None) -> None:
     """Anything but a token of this issuer tells nothing."""
     assert kid == kid_of(text, ISSUER)
+
+
+@pytest.mark.parametrize(
+    "issuer", ["https://[bad", "https://a]b", "https://", "http://a", "", "https://a?b", "https://a#b"]
+)
+def test_what_is_no_issuer_is_refused_by_name(issuer: str) -> None:
+    """Also what no reader of URLs takes: one malformed answer must not end the looking."""
+    body = json.dumps({"issuer": issuer, "jwks_uri": "https://a/keys"}).encode()
+    with pytest.raises(DocumentError, match="it must be https://HOST"):
+        discovery.parse(body, "source")
