@@ -63,6 +63,9 @@ class Publisher:
         except OIDCError as problem:
             self.complain(problem)
             return False
+        except Exception as bug:  # noqa: BLE001 -- ours; what a source says must never end the serving
+            log.error("bug: the last good documents stay", exception=bug, cluster=self.cluster)
+            return False
         self._complaint = ""
         self._gauges.confirmed()
         return True

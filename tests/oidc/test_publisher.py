@@ -10,7 +10,9 @@ import trustme
 
 from oidc.errors import SourceError
 from oidc.gauges import REFUSED
+from oidc.jwk import from_members
 from oidc.publisher import Publisher
+from oidc.sources import Observation
 from oidc.sources.apiserver import APIServer, Endpoint
 from tests.oidc.keys import jwk, private_jwk
 from tests.oidc.upstream import running
@@ -126,3 +128,26 @@ async def test_a_set_that_grows_towards_the_limit_is_told_of(tmp_path: Path, cap
         assert await publisher.poll()
         (line,) = [line for line in said(caplog) if line["message"] == "many keys"]
         assert ("EC", 80, 100) == (line["kty"], line["count"], line["limit"])
+
+
+class Faulty:
+    """A source with a bug of ours in it, that shows at the second look."""
+
+    place = "faulty"
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    async def observe(self) -> Observation:
+        self.looks += 1
+        if self.looks == 2:
+            raise ZeroDivisionError
+        return Observation("https://oidc.example.com", (from_members(jwk("a")),))
+
+
+async def test_a_bug_in_a_source_does_not_end_the_serving(caplog: pytest.LogCaptureFixture) -> None:
+    """It is in the log with its trace; the documents stay, and the next look counts again."""
+    publisher = Publisher(Faulty())
+    assert [True, False, True] == [await publisher.poll() for _ in range(3)]
+    assert ["a"] == published(publisher)
+    assert 1 == sum("bug" in record.getMessage() for record in caplog.records)
