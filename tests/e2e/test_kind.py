@@ -9,11 +9,12 @@ import pytest
 
 from examples.quickstart import story
 from tests.cluster.cluster import Cluster
-from tests.e2e.kind import ACCOUNT, COMPONENTS, NAMESPACE, READER, Installed, variables, wait
+from tests.e2e.kind import ACCOUNT, COMPONENTS, NAMESPACE, READER, ROOT, Installed, variables, wait
 
 PLACE = "quickstart"  # the namespace that the quickstart's trust policies name
 IDENTITY = f"arn:aws:sts::{ACCOUNT}:assumed-role/s3-reader/"
 TIMES = 200
+QUICKSTART = ROOT / "examples" / "quickstart"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +33,23 @@ def test_a_pod_that_knows_nothing_lists_buckets_by_its_role(irsa: Installed) -> 
     irsa.start(PLACE, "buckets", "reader")
     assert irsa.python(PLACE, "buckets", story.WHO_AM_I).startswith(IDENTITY)
     assert list(story.BUCKETS) == irsa.python(PLACE, "buckets", story.LIST_BUCKETS).split()
+
+
+def test_the_manifests_of_the_quickstart_come_out_as_they_say(irsa: Installed) -> None:
+    """The reader lists the buckets; the stranger and the auditor are refused, each in the words of AWS."""
+    irsa.kubectl("delete", "namespace", PLACE, "--ignore-not-found", "--wait")
+    irsa.kubectl("apply", "-f", str(QUICKSTART / "serviceaccounts.yaml"))
+    pods = (QUICKSTART / "pods.yaml").read_text().replace("localhost/irsa-demo:dev", irsa.demo_image)
+    irsa.kubectl("apply", "-f", "-", stdin=pods)
+    outcomes = {}
+    for name, phase in (("reader", "Succeeded"), ("stranger", "Failed"), ("auditor", "Failed")):
+        irsa.kubectl("wait", "-n", PLACE, f"pod/{name}", f"--for=jsonpath={{.status.phase}}={phase}", "--timeout=90s")
+        outcomes[name] = irsa.kubectl("logs", "-n", PLACE, name)
+    identity, *buckets = outcomes["reader"].split()
+    assert identity.startswith(IDENTITY)
+    assert list(story.BUCKETS) == buckets
+    assert "(AccessDenied) when calling the AssumeRoleWithWebIdentity operation" in outcomes["stranger"]
+    assert "(AccessDenied) when calling the ListBuckets operation" in outcomes["auditor"]
 
 
 def test_the_story_of_the_demo_comes_out_as_told(irsa: Installed) -> None:
