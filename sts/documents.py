@@ -2,15 +2,18 @@
 
 Values are read as JSON knows them: YAML's dates, octal numbers, `yes`/`no` and merge keys are plain text here, so that
 an unquoted `2012-10-17` is the policy version it was meant as. A key that comes twice is an error. Lines are looked up
-only when an error needs one.
+only when an error needs one. How deep a text may nest is bounded: libyaml's loader recurses in C, and what exhausts the
+stack there ends the process.
 """
 
 import contextlib
 import json
 import re
-from typing import Any
+from typing import Any, Final
 
 import yaml
+
+DEPTH_LIMIT: Final = 100  # levels; an account file has some fifteen, those of a policy among them
 
 Path = tuple[str | int, ...]
 """Keys and indexes from the document's root."""
@@ -69,8 +72,12 @@ class Document:
         self.value = _load(text)
 
     def line(self, path: Path) -> int:
-        """The line (from 1) of the deepest thing on `path` that the text has."""
-        node = yaml.compose(self.text, Loader=_Loader)
+        """The line (from 1) of the deepest thing on `path` that the text has; 0 for JSON that is no YAML."""
+        try:
+            _check_depth(self.text)
+            node = yaml.compose(self.text, Loader=_Loader)
+        except (yaml.YAMLError, AccountFileError):
+            return 0
         line = 1
         for step in path:
             child = _child(node, step)
@@ -100,12 +107,24 @@ def _load(text: str) -> Any:  # noqa: ANN401 -- whatever the text says
         with contextlib.suppress(ValueError, RecursionError):
             return json.loads(text, object_pairs_hook=_once, parse_constant=_no_constant)
     try:
+        _check_depth(text)
         return yaml.load(text, Loader=_Loader)  # noqa: S506 -- a safe loader with fewer types
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 0
         raise AccountFileError(f"no YAML and no JSON: {problem.problem or problem.context}", line=line) from problem
     except (yaml.YAMLError, RecursionError) as problem:
         raise AccountFileError(f"no YAML and no JSON: {problem}") from problem
+
+
+def _check_depth(text: str) -> None:
+    """Read the text as a stream of events, which nothing recurses for; costs a fifth of loading it."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_LIMIT:
+            raise AccountFileError(
+                f"nested deeper than {DEPTH_LIMIT} levels", line=event.start_mark.line + 1 if event.start_mark else 0
+            )
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -109,6 +109,9 @@ class Followed:
                 RELOADS.labels(self.path.name, "refused").inc()
                 log.error("file not reloaded; the old one stays in service", file=str(self.path), reason=str(problem))
             self._complaint = str(problem)
+        except Exception as bug:  # noqa: BLE001 -- ours; a file that we read wrongly must not end the server
+            RELOADS.labels(self.path.name, "refused").inc()
+            log.error("bug: file not reloaded; the old one stays in service", exception=bug, file=str(self.path))
         else:
             self._complaint = ""
 

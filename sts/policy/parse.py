@@ -86,7 +86,7 @@ def _statement(written: object, kind: Kind, place: str, index: int, *, variables
         raise PolicyError(where, f"{written!r} is no statement", "write an object with Effect and Action")
     _no_other(written, _ELEMENTS, where)
     effect = written.get("Effect")
-    if effect not in {"Allow", "Deny"}:
+    if effect not in ("Allow", "Deny"):  # a set would hash what may be a list
         raise PolicyError(f"{where}.Effect", f"{effect!r} is no effect", "write Allow or Deny")
     sid = written.get("Sid", "")
     if not isinstance(sid, str):

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
 from irsa.runtime import listener
@@ -74,6 +74,18 @@ def test_any_parameters_of_a_signed_call(aws: World, action: str, parameters: di
             "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/s3-reader", **parameters}  # fmt: skip
     request = signed_request(USER_KEY, body=urlencode(form).encode())
     assert 500 != status(sent(aws, written(request)))
+
+
+@SHARED
+@given(member=some.sampled_from(["Version", "Statement", "Id", "Sid", "Effect", "Action", "Resource"]), value=VALUES)
+@example(member="Effect", value=[])
+def test_any_session_policy(aws: World, member: str, value: Any) -> None:
+    """Anybody with a token may pass one."""
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policy: dict[str, Any] = {"Version": "2012-10-17", "Statement": statement}
+    (policy if member in {"Version", "Statement", "Id"} else statement)[member] = value
+    passed = json.dumps(policy)
+    assert 500 != status(sent(aws, call(aws, WebIdentityToken=aws.issuer.token(), Policy=passed)))
 
 
 @SHARED

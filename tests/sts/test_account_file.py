@@ -1,14 +1,21 @@
 # ruff: noqa: E501 -- a case of a table is a line
 """What an account file may say, and the line, path and cure that are named where it may not."""
 
+import contextlib
+import copy
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as some
 
 from sts import loading
 from sts.documents import AccountFileError
+from sts.state import Followed
 from tests.sts.world import ACCOUNT
 
 FILE = f"""\
@@ -97,7 +104,12 @@ def test_a_broken_file_says_where(old: str, new: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"Accounts: {}", b"\xff", b"a: &a [*a]", b"- " * 3000], ids=len)
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"Accounts: {}", b"\xff", b"a: &a [*a]", b"- " * 3000, b"[" * 100_000, b"{a: " * 100_000,
+     b'{"Accounts": [{"AccountId": "\\ud800"}]}'],
+    ids=len,
+)  # fmt: skip
 def test_what_is_no_account_file(content: bytes) -> None:
     """An error of ours, not a crash."""
     with pytest.raises(AccountFileError):
@@ -120,3 +132,46 @@ def test_json_is_read_as_strictly() -> None:
         loading.load(text.replace('"RoleName"', '"RoleName": "x", "RoleName"', 1).encode())
     with pytest.raises(AccountFileError):
         loading.load(b'{"Accounts": NaN}')
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of everything in a document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(each for key, below in inner for each in places(below, (*path, key)))]
+
+
+WHOLE = yaml.load(FILE, Loader=yaml.BaseLoader)  # noqa: S506 -- every scalar a text, as meant here
+ANYTHING = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=5)
+    | some.sampled_from(["%", "*", "\ud800", "arn:aws:iam::aws:policy/x", "${aws:x", "https://[", "https://a:99999/"]),
+    lambda inner: some.lists(inner, max_size=2) | some.dictionaries(some.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)  # fmt: skip
+
+
+@given(place=some.sampled_from(places(WHOLE)[1:]), value=ANYTHING)
+def test_anything_anywhere_is_taken_or_refused(place: tuple[Any, ...], value: Any) -> None:
+    """With an error that says where; never with one of Python's, which would end the server."""
+    content = copy.deepcopy(WHOLE)
+    holder = content
+    for step in place[:-1]:
+        holder = holder[step]
+    holder[place[-1]] = value
+    with contextlib.suppress(AccountFileError):
+        assert loading.load(json.dumps(content).encode()).counts()
+
+
+def test_a_bug_of_ours_leaves_the_old_state_in_service(tmp_path: Path) -> None:
+    """A file that we stumble over ends nothing, and a better one is used."""
+    used = []
+
+    def use(content: bytes) -> None:
+        used.append({b"1": "first", b"2": "second"}[content])
+
+    file = Followed(tmp_path / "accounts", use)
+    file.path.write_bytes(b"1")
+    file.start()
+    for content in (b"no such key", b"2"):
+        file.path.write_bytes(content)
+        file.look()
+    assert ["first", "second"] == used
