@@ -1,9 +1,9 @@
 """Issuers' keys: fetched by discovery, cached, asked for again when a token names a key that is not there.
 
-One fetch for an issuer at a time, however many requests wait for it. A set is good for five minutes; an unknown kid
+One fetch for an issuer at a time, and all who need it wait for that one. A set is good for five minutes; an unknown kid
 brings one early refresh in thirty seconds at most, so that nobody can make us flood an issuer with invented kids. While
-an issuer is away its last keys serve for an hour. Answers of more than a MiB, redirects and anything slower than five
-seconds are failures.
+an issuer is away its last keys serve for an hour, and nobody waits for it whose key is among them. Answers of more than
+a MiB, redirects and anything slower than five seconds are failures.
 """
 
 import asyncio
@@ -56,13 +56,19 @@ class Unusable(Exception):  # noqa: N818 -- a state of the issuer
 
 @dataclass
 class _Entry:
-    """What is known of one issuer."""
+    """What is known of one issuer.
+
+    Attributes:
+        fetched: when its keys came.
+        tried: when the last fetch ended, well or not.
+        fetch: the one that is under way.
+    """
 
     keys: jwks.KeySet = field(default_factory=dict)
     fetched: float = -math.inf
     tried: float = -math.inf
     failure: Unreachable | Unusable | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    fetch: asyncio.Task[None] | None = None
 
     def find(self, kid: str) -> tuple[jwks.Key, ...]:
         """The keys of that name; all of them for a token that names none."""
@@ -70,11 +76,12 @@ class _Entry:
 
 
 class Issuers:
-    """The keys of all issuers that were asked for."""
+    """The keys of all issuers that were asked for; `timeout` is in seconds, for discovery and keys together."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, timeout: float = TIMEOUT_SECONDS) -> None:
         self._entries: dict[tuple[str, Local | None], _Entry] = {}
         self._clock = clock
+        self._timeout = timeout
 
     async def keys(self, provider: Provider, kid: str) -> tuple[jwks.Key, ...]:
         """The provider's keys named `kid`; a token without one is tried with every key.
@@ -83,57 +90,61 @@ class Issuers:
             Refused: there is no such key, or the issuer's documents cannot be had or used.
         """
         entry = self._entries.setdefault((provider.url, provider.local), _Entry())
-        if not self._fresh(entry) or (not entry.find(kid) and self._cooled(entry)):
-            async with entry.lock:
-                # Whoever waited here may find that the one before has fetched what it needs.
-                if self._due(entry, kid):
-                    await self._refresh(entry, provider)
-        if found := entry.find(kid):
-            return found
-        if entry.keys:
+        if self._age(entry) > FRESH_SECONDS or not entry.find(kid):
+            waits = not (self._serves(entry, kid) and self._away(entry))
+            if entry.fetch is None and self._cooled(entry):
+                entry.fetch = asyncio.create_task(self._refresh(entry, provider))
+            if entry.fetch is not None and waits:
+                await asyncio.shield(entry.fetch)
+        if self._serves(entry, kid):
+            return entry.find(kid)
+        if self._age(entry) <= STALE_SECONDS:
             raise refusals.no_verification_key(f"{provider.url} publishes no key {kid[:64]!r}")
         if isinstance(entry.failure, Unreachable):
             raise refusals.provider_unreachable(f"{provider.url}: {entry.failure}")
         raise refusals.no_verification_key(f"{provider.url}: {entry.failure}")
 
-    def _fresh(self, entry: _Entry) -> bool:
-        return self._clock() - entry.fetched <= FRESH_SECONDS
+    def _age(self, entry: _Entry) -> float:
+        return self._clock() - entry.fetched
+
+    def _serves(self, entry: _Entry, kid: str) -> bool:
+        return self._age(entry) <= STALE_SECONDS and bool(entry.find(kid))
+
+    def _away(self, entry: _Entry) -> bool:
+        """Whether the issuer failed just now, so that to wait for it would be in vain."""
+        return entry.failure is not None and self._clock() - entry.tried <= COOL_DOWN_SECONDS
 
     def _cooled(self, entry: _Entry) -> bool:
-        return self._clock() - entry.tried > (COOL_DOWN_SECONDS if entry.keys else RETRY_SECONDS)
-
-    def _due(self, entry: _Entry, kid: str) -> bool:
-        if not self._fresh(entry):
-            return self._clock() - entry.tried > RETRY_SECONDS
-        return not entry.find(kid) and self._cooled(entry)
+        limit = COOL_DOWN_SECONDS if self._age(entry) <= FRESH_SECONDS else RETRY_SECONDS
+        return self._clock() - entry.tried > limit
 
     async def _refresh(self, entry: _Entry, provider: Provider) -> None:
         """Fetch; what fails leaves the old keys in service until they are an hour old."""
-        entry.tried = self._clock()
         try:
-            entry.keys = await _keys(provider)
+            entry.keys = await _keys(provider, self._timeout)
             entry.fetched, entry.failure = self._clock(), None
             FETCHES.labels("ok").inc()
             log.info("issuer's keys fetched", issuer=provider.url, kids=sorted(entry.keys)[:10])
         except (Unreachable, Unusable) as problem:
             entry.failure = problem
-            if self._clock() - entry.fetched > STALE_SECONDS:
-                entry.keys = {}
             FETCHES.labels("unreachable" if isinstance(problem, Unreachable) else "unusable").inc()
-            log.warning("issuer's keys not fetched", issuer=provider.url, reason=str(problem), old_keys=len(entry.keys))
+            old = len(entry.keys) if self._age(entry) <= STALE_SECONDS else 0
+            log.warning("issuer's keys not fetched", issuer=provider.url, reason=str(problem), old_keys=old)
+        finally:
+            entry.tried, entry.fetch = self._clock(), None
 
 
-async def _keys(provider: Provider) -> jwks.KeySet:
+async def _keys(provider: Provider, seconds: float) -> jwks.KeySet:
     local = provider.local or Local()
     try:
         if local.jwks_file:
             return jwks.parse(await asyncio.to_thread(_read, local.jwks_file))
-        async with asyncio.timeout(TIMEOUT_SECONDS):
+        async with asyncio.timeout(seconds):
             return jwks.parse(await _published(provider, local))
     except jwks.UnusableKeys as problem:
         raise Unusable(str(problem)) from problem
     except TimeoutError as problem:
-        raise Unreachable(f"no answer within {TIMEOUT_SECONDS:.0f} s") from problem
+        raise Unreachable(f"no answer within {seconds:g} s") from problem
     except (aiohttp.ClientError, OSError, ValueError) as problem:
         raise Unreachable(f"{type(problem).__name__}: {problem}") from problem
 

@@ -6,7 +6,7 @@ import threading
 import pytest
 from aiohttp import web
 
-from sts import issuers
+from sts.issuers import Issuers
 from tests.security.issuers import UNREACHABLE
 from tests.sts.world import USER_KEY, World, answer_of
 
@@ -28,16 +28,16 @@ async def dripping(request: web.Request) -> web.StreamResponse:
 
 
 @pytest.mark.parametrize("handler", [slow, dripping], ids=["silent", "dripping"])
-def test_a_slow_issuer_holds_nobody_up_for_long(aws: World, monkeypatch: pytest.MonkeyPatch, handler: object) -> None:
+def test_a_slow_issuer_holds_nobody_up_for_long(aws: World, handler: object) -> None:
     """After the deadline, for the whole of it, the answer is one that SDKs try again."""
-    monkeypatch.setattr(issuers, "TIMEOUT_SECONDS", 0.3)
+    aws.server._issuers = Issuers(timeout=0.3)
     aws.issuer.answer = handler
     assert UNREACHABLE == answer_of(aws.assume, aws.issuer.token())
 
 
-def test_other_calls_go_on_meanwhile(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_calls_go_on_meanwhile(aws: World) -> None:
     """While one call waits for the issuer, a signed one is answered: before the first has its answer."""
-    monkeypatch.setattr(issuers, "TIMEOUT_SECONDS", 1)
+    aws.server._issuers = Issuers(timeout=1)
     asked = threading.Event()
 
     async def waiting(request: web.Request) -> web.StreamResponse:

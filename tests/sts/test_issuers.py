@@ -119,6 +119,57 @@ async def test_an_issuer_that_fails_is_asked_once_a_second() -> None:
         assert "found" == await here.find()
 
 
+async def test_a_hundred_who_wait_in_vain_cost_one_fetch() -> None:
+    """All get the answer of the one that was under way; else the last of them would wait for a hundred time-outs."""
+    async with case() as here:
+
+        async def silent(_: web.Request) -> web.Response:
+            here.seconds += 5
+            return web.Response(status=504)
+
+        here.issuer.answer = silent
+        assert {"IDPCommunicationError"} == set(await asyncio.gather(*(here.find() for _ in range(100))))
+        assert 1 == here.fetches
+
+
+async def test_nobody_waits_for_an_issuer_that_is_away_with_a_key_that_is_known() -> None:
+    """After a fetch has failed the next one goes on behind the answers; and what it finds holds from then on."""
+    async with case() as here:
+        assert "found" == await here.find()
+        asked, back = asyncio.Event(), asyncio.Event()
+
+        async def silent(_: web.Request) -> web.Response:
+            asked.set()
+            await back.wait()
+            return web.json_response({"keys": [jwk(EC_KEY, "new")]})
+
+        here.issuer.answer = away
+        here.seconds += 301
+        assert "found" == await here.find()
+        here.issuer.answer = silent
+        here.seconds += 2
+        async with asyncio.timeout(20):
+            assert "found" == await here.find()
+            await asked.wait()
+            assert "found" == await here.find()
+            assert 3 == here.fetches
+            back.set()
+            assert "found" == await here.find("new")
+        assert "InvalidIdentityToken" == await here.find("rsa")
+
+
+async def test_an_issuer_that_was_away_long_ago_is_waited_for() -> None:
+    """What it has withdrawn meanwhile does not serve once more."""
+    async with case() as here:
+        assert "found" == await here.find()
+        here.issuer.answer = away
+        here.seconds += 301
+        assert "found" == await here.find()
+        here.issuer.answer, here.issuer.keys = None, [jwk(EC_KEY, "new")]
+        here.seconds += 600
+        assert "InvalidIdentityToken" == await here.find()
+
+
 @pytest.mark.parametrize("kid", ["", "rsa"])
 async def test_a_provider_of_another_address_has_keys_of_its_own(kid: str) -> None:
     """Two accounts that reach one issuer in two ways share nothing."""
