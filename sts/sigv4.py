@@ -115,7 +115,7 @@ def verify(request: HttpRequest, signature: Signature, *, service: str, secret: 
         Refused: with AWS's code for what is wrong.
     """
     _check_scope(signature, service)
-    _check_clock(signature, now)
+    _check_clock(signature, service, now)
     _check_headers(request, signature)
     payload = _payload_hash(request, signature, service)
     if not same(_expected(request, signature, secret, payload), signature.signature):
@@ -194,9 +194,10 @@ def _check_scope(signature: Signature, service: str) -> None:
         )
 
 
-def _check_clock(signature: Signature, now: float) -> None:
+def _check_clock(signature: Signature, service: str, now: float) -> None:
     signed = _moment(signature.timestamp)
-    holds = SKEW_SECONDS if signature.expires is None else signature.expires
+    # STS ignores X-Amz-Expires: what was presigned for it holds as long as any request, which EKS's tokens rely on.
+    holds = SKEW_SECONDS if signature.expires is None or service == "sts" else signature.expires
     written = signature.timestamp
     if signed > now + SKEW_SECONDS:
         limit = refusals.compact(now + SKEW_SECONDS)
@@ -206,7 +207,7 @@ def _check_clock(signature: Signature, now: float) -> None:
         )
     if signed + holds < now:
         limit = refusals.compact(now - holds)
-        span = "15 min." if signature.expires is None else f"{holds} s."
+        span = "15 min." if holds == SKEW_SECONDS else f"{holds} s."
         raise refusals.signature_differs(
             "signed too long ago",
             f"Signature expired: {written} is now earlier than {limit} ({refusals.compact(now)} - {span})",
