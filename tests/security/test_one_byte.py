@@ -12,7 +12,7 @@ from sts import jwks, token
 from sts.credentials import Session
 from sts.refusals import Refused
 from sts.sigv4 import HttpRequest
-from tests.sts.world import RSA_KEY, USER_KEY, Issuer, World, decided, signed_at, signed_request
+from tests.sts.world import RSA_KEY, SUBJECT, USER_KEY, Issuer, World, decided, signed_at, signed_request
 
 OK = "arn:aws:iam::111122223333:user/dev/david"
 VISIBLE = string.ascii_letters + string.digits + "!$&'()*+,-./:;=@_~%"
@@ -81,9 +81,14 @@ def session_of(here: World) -> tuple[tuple[str, str, str], str]:
     return (session.access_key_id, session.secret, token), role.session_arn("name")
 
 
-ISSUER = Issuer("https://issuer.example")
-TOKEN = ISSUER.token()
+NOW = 1_800_000_000
+TOKEN = Issuer("https://issuer.example").token(exp=NOW + 60, iat=NOW, nbf=NOW)
 KEYS = (jwks.Key(RSA_KEY.public_key(), "RSA"),)
+
+
+def subject(text: str) -> str:
+    """Whom a token is for."""
+    return token.verify(token.parse(text), KEYS, frozenset({"sts.amazonaws.com"}), NOW).subject
 
 
 @settings(max_examples=300)
@@ -92,8 +97,7 @@ KEYS = (jwks.Key(RSA_KEY.public_key(), "RSA"),)
 )
 def test_an_identity_token(place: int, character: str) -> None:
     """Header, payload and signature, the padding bits of base64 among them."""
+    assert SUBJECT == subject(TOKEN)
     assume(TOKEN[place] != character)
     with pytest.raises(Refused):
-        token.verify(
-            token.parse(TOKEN[:place] + character + TOKEN[place + 1 :]), KEYS, frozenset({"sts.amazonaws.com"}), 0
-        )
+        subject(TOKEN[:place] + character + TOKEN[place + 1 :])
