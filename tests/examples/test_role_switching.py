@@ -76,7 +76,7 @@ def test_a_tester_is_refused_in_awss_words(endpoint: str) -> None:
     done = switch(endpoint, THERESA)
     assert 1 == done.returncode
     assert done.stdout in README
-    assert " ".join(done.stderr.split()) in " ".join(README.split())
+    assert f"{done.stderr.strip()} ```" in " ".join(README.split())
 
 
 def test_neither_is_anybody_with_a_wrong_secret(endpoint: str) -> None:
