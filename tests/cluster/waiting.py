@@ -11,16 +11,18 @@ from tests.cluster.progress import say
 READY_SECONDS = 180.0
 
 
-def wait_until(what: str, happened: Callable[[], bool], seconds: float = READY_SECONDS) -> None:
+def wait_until(
+    what: str, happened: Callable[[], bool], seconds: float = READY_SECONDS, explain: Callable[[], str] = str
+) -> None:
     """Ask `happened` again and again until it is true.
 
     Raises:
-        ClusterError: it is not after `seconds`; the message says `what` was waited for.
+        ClusterError: it is not after `seconds`; the message says `what` was waited for, and what `explain` adds then.
     """
     deadline = time.monotonic() + seconds
     while not happened():
         if time.monotonic() > deadline:
-            raise ClusterError(f"not so after {seconds:g} s: {what}")
+            raise ClusterError(f"not so after {seconds:g} s: {what}\n{explain()}".rstrip())
         time.sleep(0.25)
 
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from tests.cluster import images
 from tests.cluster.cluster import Cluster
 from tests.cluster.problems import ClusterError
+from tests.cluster.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "charts" / "irsa"
@@ -109,11 +109,10 @@ def variables(pod: dict[str, Any]) -> dict[str, str]:
 
 def wait(condition: Callable[[], bool], seconds: float, what: str) -> None:
     """Wait until `condition` holds; an API server that is away does not hold it."""
-    end = time.monotonic() + seconds
-    while True:
+
+    def holds() -> bool:
         with contextlib.suppress(ClusterError):
-            if condition():
-                return
-        if time.monotonic() > end:
-            raise AssertionError(f"{what}: not within {seconds:.0f} s")
-        time.sleep(0.5)
+            return condition()
+        return False
+
+    wait_until(what, holds, seconds)

@@ -10,7 +10,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -19,6 +18,7 @@ from tests.cluster import binaries
 from tests.cluster.apiserver import ApiServer, free_ports, serve
 from tests.cluster.client import ApiError
 from tests.cluster.shell import run
+from tests.cluster.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "irsa-system"
@@ -53,7 +53,7 @@ class Local:
             self._processes[name] = subprocess.Popen(
                 self._command(name), stdout=log, stderr=log, cwd=ROOT, env=environment()
             )
-        wait(lambda: self._ready(name), READY_SECONDS, f"{name} is not ready", self.logs[name])
+        self._wait(f"{name} is ready", lambda: self._ready(name), name)
 
     def stop(self, name: str) -> int:
         """End a component with SIGTERM; returns its exit code."""
@@ -88,8 +88,12 @@ class Local:
                 found.update(self.api.client.get(path)["data"])
             return bool(found)
 
-        wait(there, READY_SECONDS, f"Secret {name} is not written", self.logs["webhook"])
+        self._wait(f"Secret {name} is written", there, "webhook")
         return found
+
+    def _wait(self, what: str, happened: Callable[[], bool], component: str) -> None:
+        """Wait, and show the end of the component's log where it is in vain."""
+        wait_until(what, happened, READY_SECONDS, lambda: self.logs[component].read_text(errors="replace")[-3000:])
 
     def _ready(self, name: str) -> bool:
         if (code := self._processes[name].poll()) is not None:
@@ -206,12 +210,3 @@ def environment() -> dict[str, str]:
         for variable, value in (("PORT", "tcp://10.96.0.9:443"), ("SERVICE_HOST", "10.96.0.9"), ("SERVICE_PORT", "443"))
     }
     return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)} | links
-
-
-def wait(condition: Callable[[], bool], seconds: float, complaint: str, log: Path) -> None:
-    """Wait until `condition` holds; say `complaint` with the end of `log` if it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"{complaint} after {seconds:.0f} s:\n{log.read_text(errors='replace')[-3000:]}")
-        time.sleep(0.1)
