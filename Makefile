@@ -23,13 +23,13 @@ check: .venv/ready ## format, lint, types, borders and the fast tests: seconds
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q -n 2 -m "not apiserver and not kind and not nightly"
+	$(BIN)/pytest -q -n 2 -m "not apiserver and not kind and not programs and not nightly"
 
 test: check ## check, then everything that needs an API server or a cluster: minutes, the first time up to an hour
-	$(BIN)/pytest -m "(apiserver or kind) and not nightly"
+	$(BIN)/pytest -m "(apiserver or kind or programs) and not nightly"
 
 nightly: check ## the same, and soaks and version matrices beyond what a commit waits for
-	$(BIN)/pytest -m "apiserver or kind or nightly"
+	$(BIN)/pytest -m "apiserver or kind or programs or nightly"
 
 demo: .venv/ready ## a kind cluster, irsa in it, a pod that lists S3 buckets by its role, three that are refused
 	@$(BIN)/python -m examples.quickstart.demo

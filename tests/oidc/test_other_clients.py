@@ -1,8 +1,6 @@
 """Relying parties that we did not write, in two other languages, verify a real ServiceAccount token against us."""
 
 import asyncio
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,38 +9,14 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from tests.cluster import cache, pki
+from tests.cluster import pki
 from tests.cluster.fixtures import FreshApiServer
 from tests.oidc.process import certificate, started
-from tests.oidc.programs import missing, run
+from tests.programs import go_program, node_modules
 
 HERE = Path(__file__).parent / "clients"
 ISSUER = "https://irsa-oidc.irsa-system.svc"
 AUDIENCE = "sts.amazonaws.com"
-
-
-def go_client() -> Path:
-    """The Go program, built once."""
-    go = shutil.which("go") or missing("go is not installed; it builds the client of coreos/go-oidc")
-
-    def build(place: Path) -> None:
-        environment = {**os.environ, "CGO_ENABLED": "0"}
-        run([go, "build", "-mod=readonly", "-o", str(place), "."], HERE, environment)
-
-    return cache.built(f"oidc-go-{cache.digest(HERE / 'main.go', HERE / 'go.sum')}", build)
-
-
-def node_modules() -> Path:
-    """The Node packages, fetched once."""
-    npm = shutil.which("npm") or missing("npm is not installed; it fetches jose and openid-client")
-
-    def build(place: Path) -> None:
-        place.mkdir()
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, place)
-        run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], place, dict(os.environ))
-
-    return cache.built(f"oidc-node-{cache.digest(HERE / 'package-lock.json')}", build)
 
 
 async def answers(command: list[str], tokens: list[str]) -> list[str]:
@@ -60,7 +34,7 @@ async def test_a_real_token_is_verified_and_a_foreign_one_refused(
     language: str, fresh_apiserver: FreshApiServer, tmp_path: Path
 ) -> None:
     """By their own discovery, caching and checks; a token of another key or audience is not theirs."""
-    program = go_client() if language == "go" else node_modules()
+    program = go_program(HERE) if language == "go" else node_modules(HERE)
     authority = trustme.CA()
     (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
     old = pki.signing_key()

@@ -8,8 +8,6 @@ in docs/oidc.md says, step by step, with the same commands.
 
 import asyncio
 import json
-import os
-import shutil
 import ssl
 import subprocess
 import time
@@ -28,12 +26,12 @@ from botocore import UNSIGNED
 from botocore.config import Config
 
 from oidc.sources.ledger import LedgerFile
-from tests.cluster import cache, pki
+from tests.cluster import pki
 from tests.cluster.apiserver import ApiServer, free_ports
 from tests.cluster.fixtures import FreshApiServer
 from tests.oidc.cluster import NAMESPACE, install_rights, keeper_arguments, keys, mounted
 from tests.oidc.process import Client, Process, certificate, client, launched, started, until
-from tests.oidc.programs import missing, run
+from tests.programs import go_program
 
 ISSUER = "https://irsa-oidc.irsa-system.svc"
 JWKS = "/openid/v1/jwks"
@@ -229,13 +227,7 @@ class Signer:
         }
 
     def __enter__(self) -> Self:
-        source = Path(__file__).parents[2] / "examples/external-signer"
-        go = shutil.which("go") or missing("go is not installed; it builds the example signer")
-        environment = {**os.environ, "CGO_ENABLED": "0"}
-        program = cache.built(
-            f"external-signer-{cache.digest(source / 'main.go', source / 'go.sum')}",
-            lambda place: run([go, "build", "-mod=readonly", "-o", str(place), "."], source, environment),
-        )
+        program = go_program(Path(__file__).parents[2] / "examples/external-signer")
         self.process = subprocess.Popen([program, str(self.folder), self.socket], stderr=subprocess.PIPE)
         assert self.process.stderr is not None
         assert b"serving" in self.process.stderr.readline()

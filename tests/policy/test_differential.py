@@ -15,6 +15,8 @@ from sts.policy import Decision
 from tests.policy.cases import HOME, PROVIDER, ROLE, SESSION, TARGET, USER, Case, Document, cases, trust_cases
 from tests.policy.oracles import answers, ministack
 
+pytestmark = pytest.mark.programs
+
 
 def verdict(decision: Decision) -> str:
     """Our decision in the other evaluator's words."""
