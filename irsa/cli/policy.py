@@ -36,9 +36,8 @@ def command() -> None:
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="How findings are written.")
 @click.pass_context
 def check(context: click.Context, file: Path, kind: str | None, audience: str, output: str) -> None:
-    r"""Say what is wrong in FILE: a policy document, or an account file with all its policies.
+    """Say what is wrong in FILE: a policy document, or an account file with all its policies.
 
-    \b
     Exit code: 0 nothing to say, 1 warnings, 2 a policy that AWS would refuse, or a file that cannot be read.
     """
     try:
