@@ -60,7 +60,9 @@ def _read(text: str, place: str) -> object:
     plain = unquote(text) if text.lstrip()[:1] == "%" else text
     try:
         return json.loads(plain, object_pairs_hook=lambda pairs: _once(pairs, place))
-    except (json.JSONDecodeError, RecursionError) as broken:
+    except PolicyError:
+        raise
+    except (ValueError, RecursionError) as broken:  # ValueError also where a number has thousands of digits
         raise PolicyError(place, f"no JSON: {broken}", "write the policy as a JSON object") from broken
 
 

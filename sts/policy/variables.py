@@ -16,8 +16,8 @@ from sts.policy.glob import Token, tokens
 
 Context: TypeAlias = Mapping[str, tuple[str, ...]]
 
-_VARIABLE: Final = re.compile(r"\$\{([^}]*)\}")
-_NAME: Final = re.compile(r"\s*([A-Za-z0-9][\w.:/\-+=@ ]*?)\s*(?:,\s*'([^']*)'\s*)?", re.ASCII)
+_NAME: Final = re.compile(r"[A-Za-z0-9][\w.:/\-+=@ ]*")
+_DEFAULT: Final = re.compile(r"'[^']*'")
 
 
 class Variable(msgspec.Struct, frozen=True):
@@ -62,27 +62,30 @@ def template(text: str, place: str, *, wildcards: bool) -> Template | None:
     if "${" not in text:
         return None
     parts: list[Token | Variable] = []
-    end = 0
-    for found in _VARIABLE.finditer(text):
-        parts += _literal(text[end : found.start()], place, wildcards=wildcards)
-        parts.append(_variable(found[1], place))
-        end = found.end()
-    parts += _literal(text[end:], place, wildcards=wildcards)
+    literal, *rest = text.split("${")
+    parts += _literal(literal, wildcards=wildcards)
+    for piece in rest:
+        inner, closed, literal = piece.partition("}")
+        if not closed:
+            raise PolicyError(
+                place, f"the policy variable in {text!r} is not closed", "end it with `}`, or write `${$}{`"
+            )
+        parts.append(_variable(inner, place))
+        parts += _literal(literal, wildcards=wildcards)
     return Template(tuple(parts))
 
 
-def _literal(text: str, place: str, *, wildcards: bool) -> list[Token]:
-    if "${" in text:
-        raise PolicyError(place, f"the policy variable in {text!r} is not closed", "end it with `}`, or write `${$}{`")
+def _literal(text: str, *, wildcards: bool) -> list[Token]:
     return tokens(text) if wildcards else [text] * bool(text)
 
 
 def _variable(inner: str, place: str) -> Token | Variable:
     if inner in {"*", "?", "$"}:
         return inner
-    named = _NAME.fullmatch(inner)
-    if not named:
+    # Stripped, not matched with blanks around: a pattern for that would try each blank as part of the name too.
+    name, comma, default = (part.strip() for part in inner.partition(","))
+    if not _NAME.fullmatch(name) or (comma and not _DEFAULT.fullmatch(default)):
         raise PolicyError(
             place, f"${{{inner}}} is no policy variable", "write ${key} or ${key, 'default'}, such as ${aws:username}"
         )
-    return Variable(named[1].lower(), named[2])
+    return Variable(name.lower(), default[1:-1] if comma else None)

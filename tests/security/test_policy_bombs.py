@@ -16,6 +16,12 @@ from sts.policy.glob import glob
 USER = Principal.user("arn:aws:iam::111122223333:user/alice")
 
 
+def of_resource(name: str) -> str:
+    """A document about one resource."""
+    statement = {"Effect": "Allow", "Action": "*", "Resource": f"arn:aws:s3:::{name}"}
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+
 def allowed(statement: dict[str, Any], resource: str, context: dict[str, Any] | None = None) -> bool:
     document = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"} | statement}
     policy = parse(document, Kind.IDENTITY, "bomb")
@@ -60,6 +66,10 @@ def test_a_variable_brings_no_wildcards() -> None:
         pytest.param('{"Statement":[],"Statement":[]}', id="a key twice"),
         pytest.param('{"Version":"2012-10-17","Statement":NaN}', id="not a number"),
         pytest.param("%7B" * 10_000, id="URL-encoded braces"),
+        pytest.param('{"Version":' + "9" * 5000 + "}", id="a number of five thousand digits"),
+        pytest.param(of_resource("${" * 60_000), id="variables that are never closed"),
+        pytest.param(of_resource("${a" + " " * 100_000 + "!}"), id="a variable's name that is nearly blank"),
+        pytest.param(of_resource("${a," + " " * 100_000 + "'}"), id="a default that is nearly blank"),
     ],
 )
 def test_a_document_beyond_reason_is_refused(document: str) -> None:
