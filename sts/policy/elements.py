@@ -14,15 +14,17 @@ Resources: TypeAlias = Callable[[str, Context], bool]
 Principals: TypeAlias = Callable[[Principal], Grant]
 
 _ARN_PARTS: Final = 6
-_ACTION: Final = re.compile(r"\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+", re.ASCII)
+_ACTION: Final = re.compile(r"\*|\*:\*|[A-Za-z0-9-]+:[A-Za-z0-9*?]+", re.ASCII)
 _ACCOUNT: Final = re.compile(r"\d{12}", re.ASCII)
 _ROOT: Final = re.compile(r"arn:[a-z-]+:iam::(\d{12}):root", re.ASCII)
 _UNIQUE_ID: Final = re.compile(r"A[A-Z]{3}[A-Z0-9]{12,}", re.ASCII)
 _PRINCIPAL_ARN: Final = re.compile(
-    r"arn:[a-z-]+:(iam::\d{12}:(user|role|saml-provider)/.+|sts::\d{12}:(assumed-role/[^/]+/.+|federated-user/.+))",
+    r"arn:[a-z-]+:(iam::(\d{12}:(user|role|saml-provider)|cloudfront:user)/.+"
+    r"|sts::\d{12}:(assumed-role/[^/]+/.+|federated-user/.+))",
     re.ASCII,
 )
 _PROVIDER: Final = re.compile(r"arn:[a-z-]+:iam::\d{12}:(oidc-provider|saml-provider)/.+", re.ASCII)
+_WITHOUT_ACCOUNT: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY})
 _OLD_PROVIDERS: Final = frozenset(
     {"accounts.google.com", "cognito-identity.amazonaws.com", "graph.facebook.com", "www.amazon.com"}
 )
@@ -64,10 +66,6 @@ def _resource(text: str, place: str, *, variables: bool) -> Callable[[str, Conte
     segments = text.split(":", 5)
     if text != "*" and not (text.startswith("arn:") and (len(segments) == _ARN_PARTS or text.endswith("*"))):
         raise PolicyError(place, f"{text!r} is no resource", "write an ARN such as arn:aws:s3:::bucket/*, or *")
-    if variables and any("${" in segment for segment in segments[:5]):
-        raise PolicyError(
-            place, f"{text!r} has a variable before the fifth colon", "use variables in the last part only"
-        )
     filled = template(text, place, wildcards=True) if variables else None
     if filled is None:
         matches = _by_segments(segments) if _bound_to_segments(segments) else glob(text)
@@ -172,15 +170,17 @@ class _Principals:
         self.federated.add(entry)
 
     def exempts(self, who: Principal) -> bool:
-        """Whether NotPrincipal lists the caller whole: itself, and of a session its role (or user) too.
+        """Whether NotPrincipal lists the caller whole: its account, of a session its role (or user) too, and itself.
 
-        Its account alone exempts nobody but the root user: AWS checks account, role and session one after the other.
+        The documentation says that the account must be listed as well: AWS checks account, role and session one after
+        the other, and denies at the first that is not.
         """
-        if who.kind is PrincipalKind.ROOT:
-            return self.grant(who) is not Grant.NONE
-        return self.grant(who) is Grant.DIRECT and (
-            self.everyone or who.issuer == who.arn or self._lists(who.issuer, who.unique_id)
-        )
+        if self.everyone or who.kind in _WITHOUT_ACCOUNT:
+            return self.grant(who) is Grant.DIRECT
+        if who.account not in self.accounts:
+            return False
+        itself = who.arn in self.names or who.arn == who.issuer
+        return who.kind is PrincipalKind.ROOT or (itself and self._lists(who.issuer, who.unique_id))
 
     def _lists(self, arn: str, unique_id: str) -> bool:
         return arn in self.names or (unique_id != "" and unique_id in self.names)

@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
-from sts.policy import Permissions, Principal, authorize, request
+from sts.policy import Kind, Permissions, Principal, authorize, parse, request
 from sts.policy.managed import PREFIX, arns, managed_by_aws
 
 USER = Principal.user("arn:aws:iam::111122223333:user/alice")
@@ -38,6 +38,13 @@ def test_every_known_policy_is_understood() -> None:
     """No document among them has an element or operator that is not built."""
     assert len(arns()) > 100
     assert all(managed_by_aws(arn) for arn in arns())
+
+
+def test_every_policy_of_aws_is_understood() -> None:
+    """Not only the known ones: an export of an account brings what it attaches, and one refused makes it unusable."""
+    documents = {name: each["Document"] for name, each in json.loads(aws_managed_policies_data).items()}
+    assert len(documents) > 1000
+    assert all(parse(document, Kind.IDENTITY, name).statements for name, document in documents.items())
 
 
 @pytest.mark.parametrize(
