@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from sts.policy.evaluate import SILENT, Outcome, evaluate, nearest
+from sts.policy.evaluate import SILENT, Outcome, decided, evaluate, nearest
 from sts.policy.model import Decision, Grant, Policy, PrincipalKind, Request
 
 
@@ -50,7 +50,7 @@ def authorize(
     """
     resource, layers = _evaluated(request, permissions, resource_policy)
     if denied := _first_denied(resource, layers):
-        return _denied(denied)
+        return decided(denied, request)
     foreign = resource_account not in {"", request.principal.account}
     if resource.grant is Grant.NONE and (foreign or not layers):
         owner = f"account {resource_account}" if foreign else "the resource"
@@ -70,7 +70,7 @@ def assumes(trust: Policy, request: Request, permissions: Permissions, *, role_a
     """
     resource, layers = _evaluated(request, permissions, trust)
     if denied := _first_denied(resource, layers):
-        return _denied(denied)
+        return decided(denied, request)
     if resource.grant is Grant.NONE:
         return nearest([trust], request, "the trust policy")
     foreign = role_account != request.principal.account
@@ -80,7 +80,7 @@ def assumes(trust: Policy, request: Request, permissions: Permissions, *, role_a
 _Layer: TypeAlias = tuple[Outcome, Sequence[Policy], str]
 _WITHOUT_POLICIES: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY})
 _EXCUSED: Final = {Grant.NONE: 0, Grant.ACCOUNT: 0, Grant.ISSUER: 1, Grant.DIRECT: 3}
-_OWNER: Final = Outcome(denied=False, grant=Grant.DIRECT, policy="root", statement="owner of the account")
+_OWNER: Final = Outcome(denied=False, grant=Grant.DIRECT)
 
 
 def _evaluated(request: Request, permissions: Permissions, policy: Policy | None) -> tuple[Outcome, list[_Layer]]:
@@ -116,29 +116,9 @@ def _within(layers: list[_Layer], request: Request, resource: Outcome, *, skippe
     for outcome, policies, what in layers[skipped:]:
         if outcome.grant is Grant.NONE:
             return nearest(policies, request, what)
-    return _allowed(resource if skipped or not layers else layers[0][0])
+    return decided(resource if skipped or not layers else layers[0][0], request)
 
 
 def _excused(grant: Grant) -> int:
     """How many layers, from the first, a resource policy of the same account makes unnecessary."""
     return _EXCUSED[grant]
-
-
-def _allowed(outcome: Outcome) -> Decision:
-    return Decision(
-        allowed=True,
-        explicit_deny=False,
-        reason=f"{outcome.policy} {outcome.statement} allows it",
-        policy=outcome.policy,
-        statement=outcome.statement,
-    )
-
-
-def _denied(outcome: Outcome) -> Decision:
-    return Decision(
-        allowed=False,
-        explicit_deny=True,
-        reason=f"{outcome.policy} {outcome.statement} denies it",
-        policy=outcome.policy,
-        statement=outcome.statement,
-    )

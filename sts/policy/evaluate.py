@@ -16,8 +16,8 @@ class Outcome(msgspec.Struct, frozen=True):
 
     denied: bool
     grant: Grant
-    policy: str = ""
-    statement: str = ""
+    policy: Policy | None = None
+    statement: Statement | None = None
 
 
 SILENT = Outcome(denied=False, grant=Grant.NONE)
@@ -35,9 +35,9 @@ def evaluate(policies: Iterable[Policy], request: Request, *, bounded: bool = Fa
             if grant is Grant.NONE:
                 continue
             if not statement.allows:
-                return Outcome(denied=True, grant=Grant.NONE, policy=policy.name, statement=statement.label)
+                return Outcome(denied=True, grant=Grant.NONE, policy=policy, statement=statement)
             if grant.value > best.grant.value:
-                best = Outcome(denied=False, grant=grant, policy=policy.name, statement=statement.label)
+                best = Outcome(denied=False, grant=grant, policy=policy, statement=statement)
     return best
 
 
@@ -57,6 +57,31 @@ def applies(statement: Statement, request: Request, *, bounded: bool = False) ->
             if not condition.holds(context):
                 return Grant.NONE
     return grant
+
+
+def decided(outcome: Outcome, request: Request) -> Decision:
+    """The decision of a statement that allows or denies, with the conditions that the request met there."""
+    policy, statement = outcome.policy, outcome.statement
+    if policy is None or statement is None:
+        return Decision(allowed=not outcome.denied, explicit_deny=outcome.denied, reason="the account's owner")
+    verb = "denies" if outcome.denied else "allows"
+    reason = f"{policy.name} {statement.label} {verb} it"
+    if not statement.conditions:
+        return Decision(not outcome.denied, outcome.denied, reason, policy.name, statement.label)
+    if outcome.denied:
+        reason += ": " + " and ".join(_seen(condition, request) for condition in statement.conditions)
+    first = statement.conditions[0]
+    return Decision(
+        allowed=not outcome.denied,
+        explicit_deny=outcome.denied,
+        reason=reason,
+        policy=policy.name,
+        statement=statement.label,
+        operator=first.operator,
+        key=first.key,
+        expected=first.expected,
+        seen=request.context.get(first.key.lower(), ()),
+    )
 
 
 def nearest(policies: Iterable[Policy], request: Request, what: str) -> Decision:
@@ -90,17 +115,22 @@ def _missed(policy: Policy, statement: Statement, request: Request) -> tuple[int
 
 def condition_failed(policy: Policy, statement: Statement, failed: Condition, request: Request) -> Decision:
     """The refusal by one condition, with what was expected and what was seen."""
-    seen = request.context.get(failed.key.lower(), ())
-    has = f"is {_listed(seen)}" if seen else "is not in the request"
     return _decision(
         policy,
         statement,
-        f"{failed.operator} {failed.key} wants {_listed(failed.expected)}, it {has}",
+        _seen(failed, request),
         operator=failed.operator,
         key=failed.key,
         expected=failed.expected,
-        seen=seen,
+        seen=request.context.get(failed.key.lower(), ()),
     )
+
+
+def _seen(condition: Condition, request: Request) -> str:
+    """A condition beside what the request has for it."""
+    seen = request.context.get(condition.key.lower(), ())
+    has = f"is {_listed(seen)}" if seen else "is not in the request"
+    return f"{condition.operator} {condition.key} wants {_listed(condition.expected)}, it {has}"
 
 
 def _decision(

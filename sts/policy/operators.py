@@ -1,8 +1,8 @@
 """What each condition operator compares: an expected value, once understood, becomes a test of one seen value.
 
-A seen value that is not of the operator's type (no number, no date, no address) matches nothing, so the plain
-operator is false and the negated one true. An expected value that is not of the type is refused when the document is
-parsed.
+A seen value that is no number, date, truth or address cannot be compared: the operator is false, negated or not. Any
+text can be compared with an ARN: one that is none is not like it. An expected value that is not of the type is refused
+when the document is parsed.
 """
 
 import base64
@@ -86,9 +86,9 @@ def _like(expected: str, place: str, *, variables: bool) -> Test:
 
 def _arn(expected: str, place: str, *, variables: bool) -> Test:
     """ArnEquals is ArnLike: each of the six parts on its own, so no star reaches over a colon of the first five."""
-    if expected.count(":") < 5:  # noqa: PLR2004 -- arn:partition:service:region:account:resource
-        raise PolicyError(place, f"{expected!r} is no ARN", "write all six parts, such as arn:aws:iam::*:role/*")
     filled = template(expected, place, wildcards=True) if variables else None
+    if filled is None and expected.count(":") < 5:  # noqa: PLR2004 -- arn:partition:service:region:account:resource
+        raise PolicyError(place, f"{expected!r} is no ARN", "write all six parts, such as arn:aws:iam::*:role/*")
     if filled is None:
         patterns = [glob(part) for part in expected.split(":", 5)]
         return lambda seen, _: _all_parts(patterns, seen)

@@ -16,7 +16,9 @@ def holds(operator: str, expected: Any, seen: Any, version: str = "2012-10-17") 
     condition = {operator: {"svc:Key": expected}}
     statement = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": condition}
     policy = parse({"Version": version, "Statement": statement}, Kind.IDENTITY, "p")
-    context = {"aws:username": "alice"} | ({} if seen is None else {"svc:key": seen})
+    known: dict[str, Any] = {"aws:username": "alice", "aws:PrincipalTag/größe": "xl", "svc:Many": ["a", "b"]}
+    known |= {"svc:Arn": TOPIC, "svc:Region": "eu-west-1", "svc:Star": "*"}
+    context = known | ({} if seen is None else {"svc:key": seen})
     return authorize(request("svc:Do", "*", USER, context), Permissions(identity=(policy,))).allowed
 
 
@@ -39,6 +41,9 @@ def holds(operator: str, expected: Any, seen: Any, version: str = "2012-10-17") 
         ("StringEquals", "${aws:none}", "alice", False),
         ("StringNotEquals", "${aws:none}", "alice", False),
         ("StringEquals", "${aws:none, 'bob'}", "bob", True),
+        ("StringEquals", "${ aws:none , 'b,c' }", "b,c", True),
+        ("StringEquals", "${aws:PrincipalTag/größe}", "xl", True),
+        ("StringEquals", "${svc:Many}", "a", False),
         ("StringLike", "${*}b", "*b", True),
         ("StringLike", "${*}b", "ab", False),
         ("StringEquals", "${$}{x}", "${x}", True),
@@ -68,6 +73,11 @@ def holds(operator: str, expected: Any, seen: Any, version: str = "2012-10-17") 
         ("ArnLike", "arn:aws:sns:*:111122223333:*", TOPIC, True),
         ("ArnEquals", "arn:aws:sns:*:*:a*", TOPIC, True),
         ("ArnLike", "arn:aws:s*:111122223333:x:y:z", TOPIC, False),
+        ("ArnLike", "${svc:Arn}", TOPIC, True),
+        ("ArnLike", "arn:aws:sns:${svc:Region}:*:*", TOPIC, True),
+        ("ArnLike", "arn:aws:sns:${svc:Star}:*:*", TOPIC, False),
+        ("ArnLike", "arn:*:*:*:*:*", "no ARN", False),
+        ("ArnNotLike", "arn:*:*:*:*:*", "no ARN", True),
         ("Null", "true", None, True),
         ("Null", "true", "x", False),
         ("Null", False, "x", True),
@@ -101,6 +111,7 @@ def test_variables_are_plain_text_in_the_old_version() -> None:
         ("StringEquals", {"a": 1}, "is no condition value"),
         ("StringEquals", "${aws:username", "is not closed"),
         ("StringEquals", "${}", "is no policy variable"),
+        ("StringEquals", "${a,b}", "is no policy variable"),
     ],
 )
 def test_what_is_not_understood_is_refused(operator: str, expected: Any, problem: str) -> None:
@@ -126,5 +137,12 @@ def test_a_revocation_as_the_console_writes_it() -> None:
         return authorize(request("s3:GetObject", "*", USER, context), permissions).allowed
 
     assert not allowed({"aws:TokenIssueTime": NOW})
+    asked = request("s3:GetObject", "*", USER, {"aws:TokenIssueTime": NOW})
+    decision = authorize(asked, permissions)
+    assert ("DateLessThan", "aws:TokenIssueTime", (NOW,)) == (decision.operator, decision.key, decision.seen)
+    assert decision.reason == (
+        "AWSRevokeOlderSessions Statement[1] denies it: "
+        f"DateLessThan aws:TokenIssueTime wants '2026-11-24T05:00:00.123Z', it is '{NOW}'"
+    )
     assert allowed({"aws:TokenIssueTime": LATER})
     assert allowed({})
