@@ -74,6 +74,9 @@ class Case:
             return Principal.role_session(ROLE, self.principal)
         if ":oidc-provider/" in self.principal:
             return Principal.web_identity(self.principal)
+        if ":federated-user/" in self.principal:
+            user = self.principal.replace(":sts:", ":iam:").replace("federated-user", "user")
+            return Principal.federated_user(self.principal, user)
         return Principal.user(self.principal)
 
 
