@@ -25,7 +25,7 @@ class Books(msgspec.Struct, frozen=True):
         return [ledger for ledger in (self.seen, self.written) if ledger is not None]
 
 
-def to_publish(books: Iterable[Books], now: int) -> KeySet:
+def to_publish(books: Iterable[Books], now: float) -> KeySet:
     """What all books of an issuer publish, without what any of them has withdrawn."""
     books = list(books)
     withdrawn = {
@@ -34,7 +34,7 @@ def to_publish(books: Iterable[Books], now: int) -> KeySet:
     return union(key for each in books for key in _keys(each, now) if key.kid not in withdrawn)
 
 
-def _keys(books: Books, now: int) -> KeySet:
+def _keys(books: Books, now: float) -> KeySet:
     written = published(books.written, now) if books.written else ()
     if books.seen is None:
         return written
@@ -43,7 +43,7 @@ def _keys(books: Books, now: int) -> KeySet:
     return union((*written, *seen))
 
 
-def _counts(seen: Entry, written: Entry | None, now: int) -> bool:
+def _counts(seen: Entry, written: Entry | None, now: float) -> bool:
     """Whether a key that we have seen is published, whatever else the ledger publishes."""
     if is_lasting(seen) or written is None or is_published(written, now):
         return is_published(seen, now)

@@ -3,6 +3,8 @@
 A refusal (`UnsafeError`) says what to do instead, and where only time is missing, how many seconds.
 """
 
+from math import ceil
+
 import msgspec
 
 from oidc import gates
@@ -26,7 +28,7 @@ class UnsafeError(OIDCError):
         self.wait = wait
 
 
-def stage(ledger: Ledger, key: JWK, now: int) -> Ledger:
+def stage(ledger: Ledger, key: JWK, now: float) -> Ledger:
     """Publish `key` ahead of its first signature.
 
     Raises:
@@ -39,7 +41,8 @@ def stage(ledger: Ledger, key: JWK, now: int) -> Ledger:
     if entry is not None and is_published(entry, now):
         raise UnsafeError(f"key {key.kid} is published already, as {entry.state}")
     gates.check_limit(union((*published(ledger, now), key)))
-    return stamped(ledger, {**ledger.entries, key.kid: Entry(key, State.NEXT, since=now, first_seen=now)}, now)
+    staged = Entry(key, State.NEXT, since=ceil(now), first_seen=ceil(now))
+    return stamped(ledger, {**ledger.entries, key.kid: staged}, now)
 
 
 def signs_from(entry: Entry, timing: Timing) -> int:
@@ -47,7 +50,7 @@ def signs_from(entry: Entry, timing: Timing) -> int:
     return entry.first_seen + timing.ahead
 
 
-def retire(ledger: Ledger, kid: str, now: int, timing: Timing) -> Ledger:
+def retire(ledger: Ledger, kid: str, now: float, timing: Timing) -> Ledger:
     """Take back a key that signs no more, or that was staged for nothing.
 
     Raises:
@@ -61,7 +64,7 @@ def retire(ledger: Ledger, kid: str, now: int, timing: Timing) -> Ledger:
             over = entry.since + timing.retention if entry.until is None else entry.until
             if now >= over:
                 return _withdrawn(ledger, entry, "retired", now)
-            raise UnsafeError(f"tokens that key {kid} signed may still live", wait=over - now)
+            raise UnsafeError(f"tokens that key {kid} signed may still live", wait=ceil(over - now))
         case _:
             raise UnsafeError(
                 f"key {kid} is {entry.state}: an API server has it and may sign with it; take it out of its "
@@ -69,7 +72,7 @@ def retire(ledger: Ledger, kid: str, now: int, timing: Timing) -> Ledger:
             )
 
 
-def drop(ledger: Ledger, kid: str, now: int, *, force: bool = False) -> Ledger:
+def drop(ledger: Ledger, kid: str, now: float, *, force: bool = False) -> Ledger:
     """Take a leaked key back at once; every token that it signed is refused as soon as caches let go.
 
     Raises:
@@ -84,7 +87,7 @@ def drop(ledger: Ledger, kid: str, now: int, *, force: bool = False) -> Ledger:
     return _withdrawn(ledger, entry, "dropped", now)
 
 
-def _published_entry(ledger: Ledger, kid: str, now: int) -> Entry:
+def _published_entry(ledger: Ledger, kid: str, now: float) -> Entry:
     entry = ledger.entries.get(kid)
     if entry is None:
         raise UnsafeError(f"there is no key {kid}; `irsa keys list` shows all")
@@ -93,9 +96,9 @@ def _published_entry(ledger: Ledger, kid: str, now: int) -> Entry:
     return entry
 
 
-def _withdrawn(ledger: Ledger, entry: Entry, why: str, now: int) -> Ledger:
+def _withdrawn(ledger: Ledger, entry: Entry, why: str, now: float) -> Ledger:
     kid = entry.key.kid
     if not any(other is not entry and is_lasting(other) for other in ledger.entries.values()):
         raise UnsafeError(f"key {kid} is the only one that lasts; stage another first, or nobody could verify anything")
-    gone = msgspec.structs.replace(entry, state=State.GONE, since=now, withdrawn=why)
+    gone = msgspec.structs.replace(entry, state=State.GONE, since=ceil(now), withdrawn=why)
     return stamped(ledger, {**ledger.entries, kid: gone}, now)

@@ -10,10 +10,12 @@ Rule 2: a key that vanishes is published for `retain` seconds more, counted from
 token that it can have signed is over by then, in every clock, and out of every cache.
 Rule 3: which key signs is known from tokens only. Where none was seen, every key of the source may be signing.
 
-Times are whole seconds since the epoch. Nothing here knows the clock.
+Times are seconds since the epoch. `now` is exact; what is written down is whole seconds, rounded up, so that with both
+no key goes a moment too early. Nothing here knows the clock.
 """
 
 import enum
+from math import ceil
 from typing import Final
 
 import msgspec
@@ -57,7 +59,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """All keys of one issuer, by kid; `changed` is when the published set last did."""
+    """All keys of one issuer, by kid; `changed` is when the published set last did, rounded down."""
 
     issuer: str
     entries: dict[str, Entry] = {}
@@ -92,12 +94,12 @@ class Timing(msgspec.Struct, frozen=True):
         return self.token_lifetime + self.skew + self.max_age if self.retain is None else self.retain
 
 
-def published(ledger: Ledger, now: int) -> KeySet:
+def published(ledger: Ledger, now: float) -> KeySet:
     """The keys to publish: all that are not gone, nor overdue though nobody has looked since."""
     return union(entry.key for entry in ledger.entries.values() if is_published(entry, now))
 
 
-def is_published(entry: Entry, now: int) -> bool:
+def is_published(entry: Entry, now: float) -> bool:
     """Whether a key is to be published now."""
     return entry.state is not State.GONE and (entry.until is None or now < entry.until)
 
@@ -107,7 +109,7 @@ def is_lasting(entry: Entry) -> bool:
     return entry.state is not State.GONE and entry.until is None
 
 
-def pending(ledger: Ledger, now: int, max_age: float) -> bool:
+def pending(ledger: Ledger, now: float, max_age: float) -> bool:
     """Whether a rotation is under way, so that caches ought to look again soon.
 
     It is while a key is next, and for `max_age` after a key was added to others: until then a cache may not have it.
@@ -119,7 +121,7 @@ def pending(ledger: Ledger, now: int, max_age: float) -> bool:
     return any(entry.first_seen > oldest and now - entry.first_seen < max_age for entry in entries)
 
 
-def observe(ledger: Ledger, seen: KeySet, now: int, timing: Timing, signer: str | None = None) -> Ledger:
+def observe(ledger: Ledger, seen: KeySet, now: float, timing: Timing, signer: str | None = None) -> Ledger:
     """The ledger after a look at the source: `seen` are its keys, `signer` the kid of a token that it made lately."""
     keys = {key.kid: key for key in seen}
     signs = signer if signer in keys else None
@@ -134,13 +136,13 @@ def observe(ledger: Ledger, seen: KeySet, now: int, timing: Timing, signer: str 
     return stamped(ledger, entries, now)
 
 
-def _present(entry: Entry | None, key: JWK, now: int, signs: str | None, *, founding: bool) -> Entry:
+def _present(entry: Entry | None, key: JWK, now: float, signs: str | None, *, founding: bool) -> Entry:
     if entry is not None and entry.withdrawn:
         return _seen(entry, now)
     if entry is None or not is_published(entry, now):
         # A key that was there from the beginning and does not sign is an old one; a later one is the next.
         state = State.CURRENT if signs in (None, key.kid) else State.RETIRING if founding else State.NEXT
-        return Entry(key, state, since=now, first_seen=now, last_seen=now)
+        return Entry(key, state, since=ceil(now), first_seen=ceil(now), last_seen=ceil(now))
     return _seen(_in_state(entry, _state(entry, signs), now, until=None), now)
 
 
@@ -153,33 +155,36 @@ def _state(entry: Entry, signs: str | None) -> State:
     return State.RETIRING if entry.state is State.CURRENT else entry.state
 
 
-def _absent(entry: Entry, now: int, timing: Timing) -> Entry:
+def _absent(entry: Entry, now: float, timing: Timing) -> Entry:
     staged = entry.state is State.NEXT and not entry.last_seen
     if entry.state is State.GONE or staged:
         return entry
     if entry.until is None:
-        return _in_state(entry, State.RETIRING, now, until=now + timing.retention)
+        return _in_state(entry, State.RETIRING, now, until=ceil(now) + timing.retention)
     return _in_state(entry, State.GONE, now, until=entry.until) if now >= entry.until else entry
 
 
-def _in_state(entry: Entry, state: State, now: int, *, until: int | None) -> Entry:
-    since = entry.since if state is entry.state else now
+def _in_state(entry: Entry, state: State, now: float, *, until: int | None) -> Entry:
+    since = entry.since if state is entry.state else ceil(now)
     return msgspec.structs.replace(entry, state=state, since=since, until=until)
 
 
-def _seen(entry: Entry, now: int) -> Entry:
+def _seen(entry: Entry, now: float) -> Entry:
     fresh = now - entry.last_seen < LAST_SEEN_GRAIN
-    return entry if fresh else msgspec.structs.replace(entry, last_seen=now)
+    return entry if fresh else msgspec.structs.replace(entry, last_seen=ceil(now))
 
 
-def _forgotten(entry: Entry, now: int) -> bool:
+def _forgotten(entry: Entry, now: float) -> bool:
     return entry.state is State.GONE and not entry.withdrawn and now - entry.since > REMEMBER
 
 
-def stamped(ledger: Ledger, entries: dict[str, Entry], now: int) -> Ledger:
-    """The ledger with `entries`; `changed` moves only if the published set does."""
+def stamped(ledger: Ledger, entries: dict[str, Entry], now: float) -> Ledger:
+    """The ledger with `entries`; `changed` moves only if the published set does.
+
+    It becomes a Last-Modified, which must not lie ahead of the clock (RFC 9110 section 8.8.2.1).
+    """
     after = Ledger(ledger.issuer, entries, ledger.changed)
-    return after if _living(after) == _living(ledger) else msgspec.structs.replace(after, changed=now)
+    return after if _living(after) == _living(ledger) else msgspec.structs.replace(after, changed=int(now))
 
 
 def _living(ledger: Ledger) -> set[str]:

@@ -7,7 +7,6 @@ staged key appears, a dropped one goes, and one whose time is over expires, thou
 
 import time
 from collections.abc import Callable
-from math import ceil
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -94,7 +93,7 @@ class Publisher:
         return self._written.issuer if self._written else None
 
     def _accept(self, seen: Observation) -> None:
-        now = ceil(self._clock())  # up, so that a vanished key is published for no second too few
+        now = self._clock()
         gates.check_issuer(seen.issuer, self._expected())
         self.neighbours(seen.issuer)
         gates.check_keys(seen.keys, to_publish([self.books], now))
@@ -113,7 +112,7 @@ class Publisher:
         return frozenset({"", *(urlsplit(url).path.rstrip("/") for url in urls)})
 
     def _refresh(self) -> None:
-        now, ledgers = int(self._clock()), self.books.both
+        now, ledgers = self._clock(), self.books.both
         keys = to_publish([self.books, *self.neighbours(ledgers[0].issuer)], now) if ledgers else ()
         if not keys:  # what we have is old, but nobody is served by nothing
             return

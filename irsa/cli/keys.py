@@ -64,7 +64,7 @@ def list_keys(**given: Any) -> None:  # noqa: ANN401 -- click has checked each b
 def stage(pem: Any, **given: Any) -> None:  # noqa: ANN401 -- click has checked each by its type
     """Publish the public key in file PEM ("-": standard input) ahead of its first signature."""
     key = _public_key(pem.read(1 << 20), pem.name, given)
-    _change(given, lambda ledger, now, _: commands.stage(ledger, key, now + 1), key.kid)
+    _change(given, lambda ledger, now, _: commands.stage(ledger, key, now), key.kid)
 
 
 @command.command("retire", context_settings=SETTINGS)
@@ -148,13 +148,13 @@ def _note(entry: Entry, times: Timing) -> str:
             return "may be signing"
 
 
-def _change(given: dict[str, Any], step: Callable[[Ledger, int, Timing], Ledger], kid: str) -> None:
+def _change(given: dict[str, Any], step: Callable[[Ledger, float, Timing], Ledger], kid: str) -> None:
     store = _store(given)
     for _ in range(ATTEMPTS):
         stored = _read(store, given)
         before, times = _ledger(stored.record, given), stored.record.timing
         try:
-            after = step(before, int(time.time()), times)
+            after = step(before, time.time(), times)
             issuers = {**stored.record.issuers, after.issuer: after}
             store.write(msgspec.structs.replace(stored.record, issuers=issuers), stored.version)
         except ConflictError:

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
-from math import ceil
 from typing import Final
 
 import msgspec
@@ -94,7 +93,7 @@ class Keeper:
             return None
 
     def _take(self, cluster: str, seen: Observation, kept: Record) -> None:
-        issuer, now = self._issuers[cluster], ceil(time.time())  # up: no second too few
+        issuer, now = self._issuers[cluster], time.time()
         issuer = issuer or kept.clusters.get(cluster)
         before = kept.issuers.get(seen.issuer, Ledger(seen.issuer))
         try:

@@ -113,6 +113,21 @@ async def test_a_vanished_key_stays_for_its_time_without_any_ledger(clock: Clock
     assert "b" == kids(publisher)
 
 
+async def test_a_vanished_key_is_published_no_moment_too_short(clock: Clock) -> None:
+    """Seconds are rounded where its time begins, and not once more where it ends."""
+    cluster = Cluster("ab")
+    publisher = Publisher(cluster, timing=TIMING, clock=clock)
+    await publisher.poll()
+    cluster.names, clock.now = "b", 10_000.3
+    await publisher.poll()
+    clock.now = 11_000.2
+    await publisher.poll()
+    assert "ab" == kids(publisher)
+    clock.now = 11_001
+    await publisher.poll()
+    assert "b" == kids(publisher)
+
+
 def vanished(names: str, first: str, retain: int) -> Ledger:
     """A ledger that had all of `names`, and misses `first` since 10 000."""
     timing = Timing(retain=retain)

@@ -20,7 +20,7 @@ RETAIN = 960
 EMPTY = Ledger("https://oidc.example.com")
 
 
-def look(ledger: Ledger, names: str, now: int, signer: str | None = None) -> Ledger:
+def look(ledger: Ledger, names: str, now: float, signer: str | None = None) -> Ledger:
     return observe(ledger, tuple(KEYS[name] for name in names), now, TIMING, signer)
 
 
@@ -44,6 +44,9 @@ HISTORIES = [
     pytest.param([(0, "ab", None), (9, "b", None), (9, "ab", None)], "a:current b:current", id="one comes back"),
     pytest.param([(0, "ab", None), (9, "b", None), (968, "b", None)], "a:retiring b:current", id="a second too early"),
     pytest.param([(0, "ab", None), (9, "b", None), (969, "b", None)], "a:gone b:current", id="its time is over"),
+    pytest.param(
+        [(0, "ab", None), (9.3, "b", None), (969.2, "b", None)], "a:retiring b:current", id="a tenth too early"
+    ),
     pytest.param([(0, "ab", "b"), (9999, "ab", "b")], "a:retiring b:current", id="never gone while a source has it"),
     pytest.param([(0, "a", "a"), (9, "ab", "a"), (20, "a", "a")], "a:current b:retiring", id="a next that vanishes"),
     pytest.param(
@@ -56,7 +59,7 @@ HISTORIES = [
 
 
 @pytest.mark.parametrize("looks, expected", HISTORIES)
-def test_histories(looks: list[tuple[int, str, str | None]], expected: str) -> None:
+def test_histories(looks: list[tuple[float, str, str | None]], expected: str) -> None:
     """What each look at the source makes of the keys."""
     ledger = EMPTY
     for when, names, signer in looks:
@@ -109,7 +112,7 @@ def test_a_staged_key_is_published_and_may_sign_once_caches_have_it() -> None:
     ],
 )
 def test_unsafe_steps(
-    looks: list[tuple[int, str, str | None]], command: tuple[str, str], reason: str, wait: int | None
+    looks: list[tuple[float, str, str | None]], command: tuple[str, str], reason: str, wait: int | None
 ) -> None:
     """Each is refused with its reason, and how long to wait where that helps."""
     ledger = EMPTY
@@ -121,7 +124,7 @@ def test_unsafe_steps(
     assert wait == refusal.value.wait
 
 
-def run(ledger: Ledger, command: tuple[str, str], now: int) -> Ledger:
+def run(ledger: Ledger, command: tuple[str, str], now: float) -> Ledger:
     """A command by its word, as the command line gives it."""
     match command:
         case "stage", name:
@@ -167,7 +170,7 @@ ALLOWED = {
 class Look:
     """A look at the source, some seconds later."""
 
-    after: int
+    after: float
     names: str
     signer: str | None
 
@@ -176,13 +179,13 @@ class Look:
 class Command:
     """A command, some seconds later."""
 
-    after: int
+    after: float
     word: str
     name: str
 
 
 NAMES = st.sets(st.sampled_from(sorted(KEYS)), min_size=1).map(lambda names: "".join(sorted(names)))
-SECONDS = st.integers(0, 1500)
+SECONDS = st.integers(0, 15_000).map(lambda tenths: tenths / 10)
 LOOKS = st.builds(Look, SECONDS, NAMES, st.sampled_from([None, *KEYS]))
 COMMANDS = st.builds(
     Command, SECONDS, st.sampled_from(["stage", "retire", "drop", "force"]), st.sampled_from(sorted(KEYS))
@@ -194,7 +197,7 @@ HISTORY = st.lists(st.one_of(LOOKS, LOOKS, COMMANDS), max_size=25)
 @given(HISTORY)
 def test_no_token_outlives_its_key_and_no_key_its_time(history: list[Look | Command]) -> None:
     """Rules 1 and 2 hold, withdrawn keys stay out, no command takes the last key, and only known steps are taken."""
-    ledger, now, might_sign = look(EMPTY, "a", 0), 0, {"a": 0}
+    ledger, now, might_sign = look(EMPTY, "a", 0), 0.0, {"a": 0.0}
     for step in history:
         now += step.after
         before = ledger
@@ -227,7 +230,7 @@ def test_no_token_outlives_its_key_and_no_key_its_time(history: list[Look | Comm
 @given(HISTORY)
 def test_what_is_written_is_what_is_read(history: list[Look | Command]) -> None:
     """Any ledger comes back from its bytes, and equal ledgers have equal bytes."""
-    ledger, now = EMPTY, 0
+    ledger, now = EMPTY, 0.0
     for step in history:
         now += step.after
         if isinstance(step, Look):
@@ -242,14 +245,14 @@ def test_what_is_written_is_what_is_read(history: list[Look | Command]) -> None:
 @given(HISTORY)
 def test_changed_is_when_the_published_set_did(history: list[Look | Command]) -> None:
     """Last-Modified may be built on it."""
-    ledger, now = EMPTY, 0
+    ledger, now = EMPTY, 0.0
     for step in history:
         now += step.after + 1
         before = ledger
         if isinstance(step, Look):
             ledger = look(ledger, step.names, now, step.signer)
             alive = [{k for k, e in each.entries.items() if e.state is not State.GONE} for each in (before, ledger)]
-            assert (ledger.changed == now) == (alive[0] != alive[1])
+            assert (ledger.changed == int(now)) == (alive[0] != alive[1])
 
 
 @pytest.mark.parametrize(
