@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import http.client
 import json
 import os
 import sys
@@ -88,7 +89,7 @@ async def mounted(server: ApiServer, folder: Path, seconds: float = 0.3) -> Asyn
 
     async def follow() -> None:
         while True:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, http.client.HTTPException):  # it may be cut off while it answers
                 await asyncio.to_thread(look)
             await asyncio.sleep(seconds)
 

@@ -7,11 +7,12 @@ in docs/oidc.md says, step by step, with the same commands.
 """
 
 import asyncio
+import http.client
 import json
 import ssl
 import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from botocore.config import Config
 from oidc.sources.ledger import LedgerFile
 from tests.cluster import pki
 from tests.cluster.apiserver import ApiServer, free_ports
+from tests.cluster.client import ApiError
 from tests.cluster.fixtures import FreshApiServer
 from tests.oidc.cluster import NAMESPACE, install_rights, keeper_arguments, keys, mounted
 from tests.oidc.process import Client, Process, certificate, client, launched, started, until
@@ -38,6 +40,8 @@ JWKS = "/openid/v1/jwks"
 MAX_AGE, TOKEN_LIFE, SKEW = 3, 6, 1
 TIMES = [f"--max-age={MAX_AGE}s", f"--max-token-lifetime={TOKEN_LIFE}s", f"--clock-skew={SKEW}s", "--poll=200ms"]
 AUDIENCE = "sts.amazonaws.com"
+ENOUGH = 20  # verifications with each key; how long they take is the machine's affair
+AWAY = (OSError, http.client.HTTPException, ApiError)  # an API server that is being restarted, as its clients see it
 
 
 class Cacher:
@@ -130,8 +134,8 @@ class Pods:
             try:
                 token = await asyncio.to_thread(self.server.token, self.namespace, "default", AUDIENCE, 600)
                 self.tokens.append((time.monotonic(), token))
-            except OSError:
-                pass  # it is being restarted, which is what pods see of a rotation
+            except AWAY:
+                pass  # which is what pods see of a rotation
             await asyncio.sleep(1)
 
     async def use(self) -> None:
@@ -151,18 +155,25 @@ class Pods:
         except Exception as problem:  # noqa: BLE001 -- whatever it is, a verification failed
             self.failures.append(f"{type(party).__name__} {kid[:8]}: {problem!r}")
 
+    def at_ease(self, keys: int) -> bool:
+        """Whether tokens of so many keys were verified often enough to mean something."""
+        return len(self.verified) == keys and min(self.verified.values()) > ENOUGH
+
     def kids(self) -> set[str]:
         return {jwt.get_unverified_header(token)["kid"] for _, token in self.tokens}
 
 
 @asynccontextmanager
-async def at_work(pods: Pods) -> AsyncIterator[None]:
-    work = [asyncio.create_task(each) for each in (pods.renew(), pods.use())]
+async def at_work(*endless: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    work = [asyncio.create_task(each) for each in endless]
     try:
         yield
     finally:
+        ended = [task for task in work if task.done()]
         for task in work:
             task.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+    assert [] == ended, "what should go on for ever has ended"
 
 
 async def kubelet(server: ApiServer, place: Path) -> None:
@@ -171,7 +182,7 @@ async def kubelet(server: ApiServer, place: Path) -> None:
         try:
             token = await asyncio.to_thread(server.token, NAMESPACE, "irsa-keys", server.issuer)
             await asyncio.to_thread(place.write_text, token)
-        except OSError:
+        except AWAY:
             pass
         await asyncio.sleep(0.5)
 
@@ -183,7 +194,7 @@ async def published(answers: Client) -> set[str]:
 class KeyFiles:
     """kube-apiserver's own key files: it has to be restarted for each change."""
 
-    lead = 33  # seconds; our STS asks for an unknown kid every 30 s at most; in earnest a key is ahead by hours
+    cached = 30  # seconds; our STS asks for an unknown kid this seldom at most; in earnest a key is ahead by hours
 
     def __init__(self, _folder: Path, _old: bytes, new: bytes) -> None:
         self.flags: dict[str, str | list[str]] = {"service-account-issuer": ISSUER}
@@ -212,7 +223,7 @@ class KeyFiles:
 class Signer:
     """The example signer: nothing is restarted. Our STS is left to the other drill, so that this one is shorter."""
 
-    lead = 6
+    cached = MAX_AGE
 
     def __init__(self, folder: Path, old: bytes, new: bytes) -> None:
         self.folder, self.old, self.new = folder / "signer", old, new
@@ -264,12 +275,12 @@ async def test_a_signing_key_is_rotated_and_no_verification_fails(
         install_rights(server)
         place = tmp_path / "token"
         place.write_text(server.token(NAMESPACE, "irsa-keys", server.issuer))
-        renewing = asyncio.create_task(kubelet(server, place))
-        keeping = keeper_arguments(server, f"--kube-token-file={place}", f"--lead={way.lead}s", *TIMES)
+        keeping = keeper_arguments(server, f"--kube-token-file={place}", f"--lead={way.cached}s", *TIMES)
         where = (f"--kube-api={server.url}", f"--kube-ca-file={server.folder}/ca.crt", f"--kube-token-file={place}")
         (port,) = free_ports(1)
         reached = (f"--port={port}", f"--public-url=https://localhost:{port}")  # no name service knows the issuer here
         async with (
+            at_work(kubelet(server, place)),
             launched(*keeping) as keeper,
             mounted(server, tmp_path) as folder,
             started(*where, *TIMES, f"--ledger={folder}", "--pending-max-age=1s", *files, *reached) as ours,
@@ -283,12 +294,9 @@ async def test_a_signing_key_is_rotated_and_no_verification_fails(
                 if way is KeyFiles:
                     parties.append(Sts(await listening(sts), tmp_path / "ca.pem"))
                 pods = Pods(server, server.namespace(), parties)
-                async with at_work(pods):
+                async with at_work(pods.renew(), pods.use()):
                     await drill(server, pods, answers, LedgerFile(folder), keeping_keys)
                 assert [] == pods.failures
-                assert 2 == len(pods.verified)
-                assert min(pods.verified.values()) > 20
-        renewing.cancel()
 
 
 async def listening(sts: Process) -> int:
@@ -301,7 +309,7 @@ async def drill(server: ApiServer, pods: Pods, answers: Client, ledger: LedgerFi
     async def states() -> dict[str, str]:
         return {kid: str(entry.state) for kid, entry in (await ledger.read()).issuers[ISSUER].entries.items()}
 
-    await until(lambda: true(len(pods.verified) == 1))
+    await until(lambda: true(pods.at_ease(1)))
     (first,) = pods.verified
     # 1. The next key is published ahead.
     public = server.folder / "next-public-key"  # not .pub: those are the API server's own
@@ -310,21 +318,23 @@ async def drill(server: ApiServer, pods: Pods, answers: Client, ledger: LedgerFi
     second = staged["kid"]
     await until(lambda: true_of(states(), {first: "current", second: "next"}))
     await until(lambda: true_of(published(answers), {first, second}))
+    seen = time.monotonic()
     answer, _ = await answers.get(JWKS)
     assert "max-age=1," in answer.headers["Cache-Control"]
     signs_from = datetime.fromisoformat(staged["signsFrom"])
-    await until(lambda: true(datetime.now(UTC) >= signs_from))
+    # On a busy machine the ledger's way to the server takes longer than any lead: count from where it arrived.
+    await until(lambda: true(datetime.now(UTC) >= signs_from and time.monotonic() >= seen + way.cached))
     # 2. The API server signs with it, and verifies both.
     await asyncio.to_thread(way.switch, server)
     await until(lambda: true_of(states(), {first: "retiring", second: "current"}))
     # 3. The last token of the old key is over.
-    await until(lambda: true(pods.kids() == {second}))
-    # 4. The old key is removed; it stays published for as long as any token of it could live.
-    removed = time.time()
+    await until(lambda: true(pods.kids() == {second} and pods.at_ease(2)))
+    # 4. The old key is removed. Until this moment somebody could have signed a token with it, whoever knows of it.
+    could_sign = time.time()
     await asyncio.to_thread(way.remove, server)
-    # 5. Its time is over.
+    # 5. It stays published until that token is over by every clock and the set out of every cache, and then it goes.
     await until(lambda: true_of(published(answers), {second}))
-    assert time.time() >= removed + MAX_AGE + TOKEN_LIFE + SKEW
+    assert time.time() >= could_sign + TOKEN_LIFE + SKEW + MAX_AGE
     await until(lambda: true_of(states(), {first: "gone", second: "current"}))
 
 
