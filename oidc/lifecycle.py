@@ -104,6 +104,15 @@ def is_published(entry: Entry, now: float) -> bool:
     return entry.state is not State.GONE and (entry.until is None or now < entry.until)
 
 
+def modified(ledger: Ledger, now: float) -> int:
+    """When what is published now became so: a key's time also ends where nobody has written that down.
+
+    Never ahead of `now`, whatever clock wrote the ledger: RFC 9110 section 8.8.2.1 forbids such a Last-Modified.
+    """
+    untils = [entry.until or 0 for entry in ledger.entries.values() if entry.state is not State.GONE]
+    return min(max(ledger.changed, *(until for until in untils if until <= now), 0), int(now))
+
+
 def is_lasting(entry: Entry) -> bool:
     """Whether a key is published without an end in sight."""
     return entry.state is not State.GONE and entry.until is None

@@ -17,7 +17,7 @@ from oidc.documents import Publication, publication
 from oidc.errors import OIDCError
 from oidc.gauges import Gauges
 from oidc.jwks import KeySet
-from oidc.lifecycle import Ledger, Timing, observe, pending, published
+from oidc.lifecycle import Ledger, Timing, modified, observe, pending, published
 from oidc.record import Record
 from oidc.sources import Observation, Source
 
@@ -118,7 +118,7 @@ class Publisher:
             return
         gates.check_limit(keys)
         before, written = self.published, self._written
-        changed = written.changed if written and published(written, now) == keys else now
+        changed = modified(written, now) if written and published(written, now) == keys else now
         self.published = publication(ledgers[0].issuer, keys, public_url=self._public_url, now=changed, before=before)
         self.pending = any(pending(ledger, now, self._timing.max_age) for ledger in ledgers)
         self._gauges.show(keys, self.published, pending=self.pending)

@@ -160,6 +160,23 @@ async def test_the_ledgers_time_counts(now: int, names: str, retain: int, expect
     assert expected == kids(publisher)
 
 
+@pytest.mark.parametrize(
+    "now, expected",
+    [
+        pytest.param(8_000, 8_000, id="a ledger of a clock that is ahead: not in the future"),
+        pytest.param(10_500, 9_000, id="the ledger's"),
+        pytest.param(11_500, 11_000, id="a key's time has ended, and no keeper has written that down"),
+    ],
+)
+async def test_last_modified_is_when_the_published_set_became_what_it_is(now: int, expected: int, clock: Clock) -> None:
+    """Who asks If-Modified-Since must not be told that nothing has, and RFC 9110 wants no date in the future."""
+    publisher = Publisher(Cluster(""), timing=TIMING, clock=clock)
+    clock.now = now
+    publisher.read(written(vanished("ab", "a", 1000)))
+    assert publisher.published is not None
+    assert expected == publisher.published.jwks.modified
+
+
 async def test_a_ledger_that_means_an_earlier_life_of_a_key_does_not_end_this_one(clock: Clock) -> None:
     """It was over once, came back and vanished again while no keeper ran: its new tokens live."""
     over = observe(vanished("ab", "a", 100), (KEYS["b"],), 10_100, Timing(retain=100))
