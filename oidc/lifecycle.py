@@ -16,7 +16,7 @@ no key goes a moment too early. Nothing here knows the clock.
 
 import enum
 from math import ceil
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -27,6 +27,9 @@ DAY: Final = 86400
 LAST_SEEN_GRAIN: Final = 300  # seconds; a finer `last_seen` would write the ledger at every poll
 PROPAGATION: Final = 120  # seconds; kubelet refreshes a mounted ConfigMap within some 90, then a server looks
 REMEMBER: Final = 30 * DAY  # how long a key that is gone stays listed
+
+Time = Annotated[int, msgspec.Meta(ge=0, le=253402300799)]
+"""Whole seconds since the epoch, up to the last that has a date (year 9999); checked where a ledger is read."""
 
 
 class State(enum.StrEnum):
@@ -51,10 +54,10 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 
     key: JWK
     state: State
-    since: int
-    first_seen: int
-    last_seen: int = 0
-    until: int | None = None
+    since: Time
+    first_seen: Time
+    last_seen: Time = 0
+    until: Time | None = None
     withdrawn: str = ""
 
 
@@ -63,7 +66,7 @@ class Ledger(msgspec.Struct, frozen=True):
 
     issuer: str
     entries: dict[str, Entry] = {}
-    changed: int = 0
+    changed: Time = 0
 
 
 class Timing(msgspec.Struct, frozen=True):

@@ -1,13 +1,14 @@
 """The ledgers as the bytes that ConfigMap `irsa-keys` holds: one JSON file, all issuers, public keys only.
 
-What is read here was written by `irsa keys`, but whoever can write the ConfigMap can write anything: every key goes
-through the same checks as a source's, and one private member condemns the file.
+What is read here was written by `irsa keys`, but whoever can write the ConfigMap can write anything: every key
+and every issuer goes through the same checks as a source's, and one private member condemns the file.
 """
 
 from typing import Any, Final
 
 import msgspec
 
+from oidc import discovery
 from oidc.errors import DocumentError
 from oidc.jwk import Unsuitable, from_members
 from oidc.lifecycle import Ledger, Timing
@@ -51,6 +52,7 @@ def decode(data: bytes, place: str) -> Record:
         raw = msgspec.json.decode(data)
         _check_keys(raw)
         record = msgspec.convert(raw, Record)
+        _check_contents(record, place)
     except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, RecursionError) as problem:
         raise DocumentError(f"{place}: no key ledger: {problem}") from None
     except (KeyError, TypeError, AttributeError, Unsuitable) as problem:
@@ -67,3 +69,11 @@ def _check_keys(raw: Any) -> None:  # noqa: ANN401 -- not yet checked; any mista
         for kid, entry in ledger["entries"].items():
             if from_members(entry["key"]).kid != kid:
                 raise TypeError(f"kid {kid!r}")
+
+
+def _check_contents(record: Record, place: str) -> None:
+    for ledger in record.issuers.values():
+        discovery.check_issuer(ledger.issuer, place)
+        for kid, entry in ledger.entries.items():
+            if from_members(msgspec.to_builtins(entry.key)) != entry.key:
+                raise TypeError(f"key {kid!r} is not in its canonical form")

@@ -255,19 +255,35 @@ def test_changed_is_when_the_published_set_did(history: list[Look | Command]) ->
             assert (ledger.changed == int(now)) == (alive[0] != alive[1])
 
 
+def ledger_bytes(issuer: str = "https://e", kid: str = "a", **changes: object) -> bytes:
+    """A ledger of one key, with something wrong in it."""
+    entry = {"key": jwk("a"), "state": "next", "since": 1, "first_seen": 1, **changes}
+    return msgspec.json.encode({"version": 1, "issuers": {issuer: {"issuer": issuer, "entries": {kid: entry}}}})
+
+
+def test_a_ledger_of_one_key_is_read() -> None:
+    """What is wrong below is what stands there, and nothing else."""
+    assert ["a"] == list(record.decode(ledger_bytes(), "here").issuers["https://e"].entries)
+
+
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
-        b"[]",
-        b"{}",
-        b'{"version": 2, "issuers": {}}',
-        b'{"version": 1, "issuers": {"e": {"issuer": "f", "entries": {}}}}',
-        b'{"version": 1, "issuers": {"e": {"issuer": "e", "entries": {"a": {}}}}}',
-        b" " * (1 << 20) + b"{}",
-        msgspec.json.encode(
-            {"version": 1, "issuers": {"e": {"issuer": "e", "entries": {"z": {"key": jwk("a"), "state": "next"}}}}}
-        ),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"[]", id="a list"),
+        pytest.param(b"{}", id="no issuers"),
+        pytest.param(b'{"version": 2, "issuers": {}}', id="a later version"),
+        pytest.param(b'{"issuers": {"https://e": {"issuer": "https://f", "entries": {}}}}', id="another's issuer"),
+        pytest.param(b'{"issuers": {"https://e": {"issuer": "https://e", "entries": {"a": {}}}}}', id="no key"),
+        pytest.param(b" " * (1 << 20) + b"{}", id="too large"),
+        pytest.param(ledger_bytes(kid="z"), id="another's kid"),
+        pytest.param(ledger_bytes(state="lost"), id="no state"),
+        pytest.param(ledger_bytes("http://e"), id="an issuer without https"),
+        pytest.param(ledger_bytes("https://[e"), id="an issuer that is no URL"),
+        pytest.param(ledger_bytes(since=-1), id="a time before all times"),
+        pytest.param(ledger_bytes(until=10**18), id="a time that has no date"),
+        pytest.param(ledger_bytes(key=jwk("a", crv="P-384")), id="a point of another curve"),
+        pytest.param(ledger_bytes(key=jwk("a", n="AQAB")), id="members of two kinds of keys"),
     ],
 )
 def test_what_is_no_ledger_is_refused(data: bytes) -> None:
