@@ -10,9 +10,10 @@ attack is held back, the last good one stays in service, and somebody has to loo
     limit      more than 100 RSA or 100 EC keys, which is what AWS STS reads
     conflict   two different keys of one kid, at once (in `jwks`) or one after the other
     private    a private member (in `jwk`)
-    shared     the issuer of another cluster that this server publishes (in `publisher`)
+    shared     the issuer of another cluster of this process
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from oidc.errors import RefusedError
@@ -20,12 +21,22 @@ from oidc.jwks import KeySet
 
 LIMIT: Final = 100  # keys of one type
 WARNING: Final = 80
+SHARED_WARNING: Final = (
+    "clusters may share an issuer: a ServiceAccount of one is then the same `sub` as that of the same name in another, "
+    "and whoever makes it there has its roles"
+)
 
 
 def check_issuer(issuer: str, expected: str | None) -> None:
     """Refuse an issuer that is not the expected one; None expects nothing yet."""
     if expected is not None and issuer != expected:
         raise RefusedError("issuer", f"the source's issuer is {issuer!r}, not {expected!r}; restart to accept another")
+
+
+def check_alone(issuer: str, others: Sequence[str], *, shared: bool) -> None:
+    """Refuse an issuer that `others`, clusters of this process, have already, unless it may be `shared`."""
+    if others and not shared:
+        raise RefusedError("shared", f"cluster {others[0]!r} has the issuer {issuer!r} already; see --shared-issuer")
 
 
 def check_keys(keys: KeySet, before: KeySet) -> None:

@@ -13,8 +13,9 @@ from irsa.runtime import metrics, process, tls
 from irsa.runtime.health import Readiness
 from irsa.runtime.listener import listen
 from irsa.runtime.logs import Log
+from oidc import gates
 from oidc.books import Books
-from oidc.errors import ConfigError, OIDCError, RefusedError
+from oidc.errors import ConfigError, OIDCError
 from oidc.lifecycle import Timing
 from oidc.publisher import Publisher
 from oidc.server import Limits, application
@@ -125,10 +126,7 @@ def _publishers(settings: Settings, sources: Mapping[str, Source]) -> dict[str, 
         for name, source in sources.items()
     }
     if settings.shared_issuer:
-        log.warning(
-            "clusters may share an issuer: a ServiceAccount of one is then the same `sub` as that of the same name in "
-            "another, and whoever makes it there has its roles"
-        )
+        log.warning(gates.SHARED_WARNING)
     for publisher in publishers.values():
         others = [other for other in publishers.values() if other is not publisher]
         publisher.neighbours = neighbours(others, allowed=settings.shared_issuer)
@@ -140,10 +138,7 @@ def neighbours(others: list[Publisher], *, allowed: bool) -> Callable[[str], lis
 
     def find(issuer: str) -> list[Books]:
         found = [other for other in others if other.published is not None and other.published.issuer == issuer]
-        if found and not allowed:
-            raise RefusedError(
-                "shared", f"cluster {found[0].cluster!r} has the issuer {issuer!r} already; see --shared-issuer"
-            )
+        gates.check_alone(issuer, [other.cluster for other in found], shared=allowed)
         return [other.books for other in found]
 
     return find

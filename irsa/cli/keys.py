@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from irsa.cli.options import GO_DURATION, PORT, SETTINGS
-from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, sources, timing, together
+from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, shared_option, sources, timing, together
 from irsa.runtime import logs, process
 from oidc import commands
 from oidc.commands import UnsafeError
@@ -87,6 +87,7 @@ def drop(kid: str, *, force: bool, **given: Any) -> None:  # noqa: ANN401 -- cli
 @command.command("run", context_settings=SETTINGS)
 @together(SOURCES)
 @cluster_option
+@shared_option
 @together(TIMES)
 @click.option(
     "--lead", type=GO_DURATION, help="How long a key is published before it signs.  [default: --max-age + 2m]"
@@ -112,6 +113,7 @@ def run(**given: Any) -> None:  # noqa: ANN401 -- click has checked each by its 
         lame_duck=given["lame_duck"],
         owner_deployment=given["owner_deployment"],
         issuer=given["issuer"],
+        shared_issuer=given["shared_issuer"],
     )
     try:
         api = connect(given["ledger_kubeconfig"])

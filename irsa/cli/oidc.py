@@ -8,7 +8,7 @@ import click
 
 from irsa.cli import export
 from irsa.cli.options import GO_DURATION, PORT, SETTINGS
-from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, public_url, sources, timing, together
+from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, public_url, shared_option, sources, timing, together
 from irsa.runtime import logs, process
 from oidc.errors import ConfigError
 from oidc.serve import Settings, serve
@@ -20,7 +20,7 @@ MADE: Final = frozenset({"host", "trusted", "pending_max_age", "public_url"})  #
 @click.group("oidc", context_settings=SETTINGS, invoke_without_command=True)
 @together(SOURCES)
 @cluster_option
-@click.option("--shared-issuer", is_flag=True, help="Let clusters share an issuer; they then share every `sub`, too.")
+@shared_option
 @click.option("--ledger", type=PATH, help="The file of ConfigMap irsa-keys, if there is one; read again at every look.")
 @click.option("--public-url", metavar="URL", help="Where relying parties reach us.  [default: the issuer]")
 @together(TIMES)

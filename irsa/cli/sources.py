@@ -50,6 +50,10 @@ cluster_option: Final = click.option(
     help="Below /NAME/, what SOURCE has: a kubeconfig, or an issuer's URL; repeatable.",
 )  # fmt: skip
 
+shared_option: Final = click.option(
+    "--shared-issuer", is_flag=True, help="Let clusters share an issuer; they then share every `sub`, too."
+)
+
 
 def together(options: list[Callable[[Command], Command]]) -> Callable[[Command], Command]:
     """A decorator that adds `options` in their order."""

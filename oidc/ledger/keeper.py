@@ -14,13 +14,13 @@ import msgspec
 from prometheus_client import Counter, Gauge
 
 from irsa.runtime.logs import Log
-from oidc import gates
 from oidc.errors import OIDCError, RefusedError
 from oidc.ledger.events import Events
 from oidc.ledger.lease import Leases, Watch
 from oidc.ledger.store import ConflictError, Store
-from oidc.lifecycle import Ledger, State, Timing, observe, published
+from oidc.lifecycle import Ledger, State, Timing
 from oidc.record import Record
+from oidc.round import taken
 from oidc.sources import Observation, Source
 
 log: Final = Log("oidc.ledger")
@@ -46,10 +46,12 @@ class Keeper:
         watch: Watch,
         timing: Timing,
         issuer: str | None = None,
+        shared: bool = False,
     ) -> None:
         self._sources, self._store, self._leases, self._events = sources, store, leases, events
         self._watch, self._timing = watch, timing
-        self._issuers = dict.fromkeys(sources, issuer)
+        self._issuers: dict[str, str | None] = dict.fromkeys(sources, issuer)
+        self._shared = shared
         self._complaints: dict[str, str] = {}
         self._untold: deque[tuple[str, str, bool]] = deque(maxlen=UNTOLD_LIMIT)
 
@@ -73,12 +75,17 @@ class Keeper:
         return True
 
     async def _keep(self) -> None:
-        seen = [(cluster, await self._observe(cluster)) for cluster in self._sources]
+        seen = {cluster: await self._observe(cluster) for cluster in self._sources}
         stored = await asyncio.to_thread(self._store.read)
-        kept = Record(dict(stored.record.issuers), dict(stored.record.clusters), self._timing)
-        for cluster, observation in seen:
-            if observation is not None:
-                self._take(cluster, observation, kept)
+        kept, refused = taken(
+            stored.record, seen, time.time(), self._timing, issuers=self._issuers, shared=self._shared
+        )
+        for cluster, problem in refused.items():
+            self._complain(cluster, problem)
+        for cluster in (cluster for cluster, answer in seen.items() if answer and cluster not in refused):
+            self._issuers[cluster] = kept.clusters.get(cluster, self._issuers[cluster])
+            self._complaints.pop(cluster, None)
+            LOOKS.labels(cluster, "ok").inc()
         _count(kept)
         if kept != stored.record:
             await asyncio.to_thread(self._store.write, kept, stored.version)
@@ -91,21 +98,6 @@ class Keeper:
         except OIDCError as problem:
             self._complain(cluster, problem)
             return None
-
-    def _take(self, cluster: str, seen: Observation, kept: Record) -> None:
-        issuer, now = self._issuers[cluster], time.time()
-        issuer = issuer or kept.clusters.get(cluster)
-        before = kept.issuers.get(seen.issuer, Ledger(seen.issuer))
-        try:
-            gates.check_issuer(seen.issuer, issuer)
-            gates.check_keys(seen.keys, published(before, now))
-        except RefusedError as problem:
-            self._complain(cluster, problem)
-            return
-        self._issuers[cluster] = kept.clusters[cluster] = seen.issuer
-        kept.issuers[seen.issuer] = observe(before, seen.keys, now, self._timing, seen.signer)
-        self._complaints.pop(cluster, None)
-        LOOKS.labels(cluster, "ok").inc()
 
     def _complain(self, where: str, problem: OIDCError) -> None:
         LOOKS.labels(where, problem.kind).inc()
@@ -156,3 +148,4 @@ class KeeperSettings(msgspec.Struct, frozen=True):
     lame_duck: float
     owner_deployment: str = ""
     issuer: str | None = None
+    shared_issuer: bool = False

@@ -10,6 +10,7 @@ from typing import Any, Final
 from irsa.runtime import metrics, process
 from irsa.runtime.listener import listen
 from irsa.runtime.logs import Log
+from oidc import gates
 from oidc.errors import ConfigError, SourceError
 from oidc.ledger.events import Events
 from oidc.ledger.keeper import Keeper, KeeperSettings
@@ -31,6 +32,8 @@ async def serve(settings: KeeperSettings, timing: Timing, sources: Mapping[str, 
         OSError: the port is taken.
     """
     lifetime = process.Lifetime(settings.lame_duck)
+    if settings.shared_issuer:
+        log.warning(gates.SHARED_WARNING)
     lifetime.readiness.expect(CONDITION, "the API server has not answered yet")
     owner = None
     if settings.owner_deployment:
@@ -42,6 +45,7 @@ async def serve(settings: KeeperSettings, timing: Timing, sources: Mapping[str, 
     keeper = Keeper(
         sources, store=Store(api, settings.namespace, owner), leases=Leases(api, settings.namespace, owner),
         events=Events(api, settings.namespace), watch=Watch(identity), timing=timing, issuer=settings.issuer,
+        shared=settings.shared_issuer,
     )  # fmt: skip
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(process.signals(lifetime))

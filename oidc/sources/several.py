@@ -45,6 +45,7 @@ def together(seen: list[Observation], *, shared: bool = False) -> Observation:
     issuers = sorted({each.issuer for each in seen})
     if len(issuers) > 1:
         raise RefusedError("issuer", f"the sources have different issuers: {', '.join(issuers)}")
+    signers = {each.signer for each in seen}  # where they differ, or one is not known, any key may be signing
     first = {key.kid for key in seen[0].keys}
     if not shared and any(first.isdisjoint(key.kid for key in each.keys) for each in seen[1:]):
         raise RefusedError("shared", "the sources have no key in common, so they are two clusters; see --shared-issuer")
@@ -52,5 +53,5 @@ def together(seen: list[Observation], *, shared: bool = False) -> Observation:
         issuers[0],
         jwks.union(key for each in seen for key in each.keys),
         tuple(sorted({left for each in seen for left in each.left}, key=lambda left: left.kid)),
-        signer=next((each.signer for each in seen if each.signer), None),
+        signer=signers.pop() if len(signers) == 1 else None,
     )
