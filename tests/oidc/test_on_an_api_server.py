@@ -3,16 +3,22 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Any
 
 import jwt
 import pytest
 import trustme
 
+from oidc import jwks
+from oidc.sources.files import KeyFiles
 from tests.cluster import pki
 from tests.cluster.apiserver import ApiServer
 from tests.cluster.fixtures import FreshApiServer
 from tests.oidc.cluster import NAMESPACE, install_rights, irsa, keeper_arguments, keys, mounted, states
+from tests.oidc.keys import jwk, private_jwk, public_pem
 from tests.oidc.process import Client, certificate, client, launched, started, until
+from tests.oidc.test_sources import kubeconfig
+from tests.oidc.upstream import Upstream, running
 
 ISSUER = "https://irsa-oidc.irsa-system.svc"
 DISCOVERY = "/.well-known/openid-configuration"
@@ -56,8 +62,24 @@ async def test_its_tokens_verify_with_what_we_publish(fresh_apiserver: FreshApiS
         assert token not in str(ours.log)
 
 
-def verified(token: str, jwks: bytes) -> dict[str, str]:
-    key = jwt.PyJWKSet.from_json(jwks.decode())[jwt.get_unverified_header(token)["kid"]]
+async def test_key_files_give_the_keys_that_the_api_server_publishes(
+    fresh_apiserver: FreshApiServer, tmp_path: Path
+) -> None:
+    """Of every type, and of a certificate: kid, algorithm and members are its own, member by member."""
+    (tmp_path / "certificate.crt").write_bytes(pki.Authority().server("localhost").certificate)
+    for algorithm in ("ES256", "ES384", "ES512", "RS256"):
+        (tmp_path / f"{algorithm}.pub").write_bytes(public_pem("x", algorithm))
+    files = [tmp_path / name for name in ("certificate.crt", "ES256.pub", "ES384.pub", "ES512.pub", "RS256.pub")]
+    flags = {"service-account-issuer": ISSUER, "service-account-key-file": [str(file) for file in files]}
+    with fresh_apiserver(flags) as server:
+        theirs = json.loads(server.client.raw("GET", JWKS)[1])["keys"]
+    ours = json.loads(jwks.render((await KeyFiles(tuple(files), ISSUER).observe()).keys))["keys"]
+    assert sorted(theirs, key=lambda key: str(key["kid"])) == ours
+    assert len(files) == len(ours)
+
+
+def verified(token: str, body: bytes) -> dict[str, str]:
+    key = jwt.PyJWKSet.from_json(body.decode())[jwt.get_unverified_header(token)["kid"]]
     claims: dict[str, str] = jwt.decode(token, key, algorithms=["RS256"], audience="sts.amazonaws.com", issuer=ISSUER)
     return claims
 
@@ -127,37 +149,53 @@ async def test_keys_are_staged_dropped_and_refused_by_command(fresh_apiserver: F
                 await until(lambda: publishes(answers, {current, staged["kid"]}))
 
 
+# gate -> what the source says that it holds back; its first answer was the key a
+HELD_BACK: dict[str, dict[str, Any]] = {
+    "empty": {"keys": []},
+    "private": {"keys": [jwk("a"), private_jwk("b")]},
+    "issuer": {"issuer": "https://other.example.com"},
+    "disjoint": {"keys": [jwk("z")]},
+    "conflict": {"keys": [jwk("a"), jwk("b", kid="a")]},
+    "limit": {"keys": [jwk("a"), *(jwk("b", kid=f"k{number}") for number in range(100))]},
+}
+
+
 @pytest.mark.timeout(300)
-async def test_a_set_that_a_gate_holds_back_is_told_in_an_event(
-    fresh_apiserver: FreshApiServer, tmp_path: Path
-) -> None:
-    """`kubectl describe configmap irsa-keys` names the gate; the ledger stays as it was, and goes on afterwards."""
-    first, second = (pki.public_key(pki.signing_key()) for _ in range(2))
-    place = tmp_path / "sa.pub"
-    place.write_bytes(first)
-    with fresh_apiserver({"service-account-issuer": ISSUER}) as server:
+async def test_what_a_gate_holds_back_is_told_in_an_event(fresh_apiserver: FreshApiServer, tmp_path: Path) -> None:
+    """`kubectl describe configmap irsa-keys` names each gate; the ledger stays as it was, and goes on afterwards."""
+    authority = trustme.CA()
+    with fresh_apiserver() as server:
         install_rights(server)
-        user = server.user(
-            f"system:serviceaccount:{NAMESPACE}:irsa-keys", "system:serviceaccounts", "system:authenticated"
-        )
-        source = (f"--key-file={place}", f"--issuer={ISSUER}", "--poll=100ms")
-        async with launched(
-            "keys", "run", f"--ledger-kubeconfig={user}", f"--namespace={NAMESPACE}", *source
-        ) as keeper:
-            await keeper.said("key changed its state")
-            before = await states(server)
-            replace(place, second)
-            await until(lambda: has_events(server, "KeysRefused", message="disjoint: "))
-            assert before == await states(server)
-            replace(place, first + second)
-            await keeper.said("key changed its state", count=2)
-            assert before.items() < (await states(server)).items()
+        user = server.user(f"system:serviceaccount:{NAMESPACE}:irsa-keys", "system:authenticated")
+        async with running(authority, tmp_path) as blue, running(authority, tmp_path) as green:
+            say(blue)
+            green.status = 500
+            options = [f"--ledger-kubeconfig={user}", f"--namespace={NAMESPACE}", "--poll=100ms"]
+            for name, upstream in (("blue", blue), ("green", green)):
+                (tmp_path / name).write_text(
+                    kubeconfig(upstream.url, "certificate-authority: upstream.pem", "token: t")
+                )
+                options.append(f"--cluster={name}={tmp_path}/{name}")
+            async with launched("keys", "run", *options):
+                await until(lambda: keeps(server, "a"))
+                for gate, change in HELD_BACK.items():
+                    say(blue, **change)
+                    await until(lambda gate=gate: has_events(server, "KeysRefused", message=f"{gate}: "))
+                    assert await keeps(server, "a"), gate
+                    say(blue)
+                say(green)
+                green.status = 200
+                await until(lambda: has_events(server, "KeysRefused", message="shared: "))
+                say(blue, keys=[jwk("a"), jwk("b")])
+                await until(lambda: keeps(server, "ab"))
 
 
-def replace(place: Path, content: bytes) -> None:
-    """At once, so that nobody reads half of it."""
-    (place.parent / "next").write_bytes(content)
-    (place.parent / "next").rename(place)
+async def keeps(server: ApiServer, names: str) -> bool:
+    return dict.fromkeys(names, "current") == await states(server)
+
+
+def say(upstream: Upstream, keys: Any = None, issuer: str = "https://oidc.example.com") -> None:
+    upstream.keys, upstream.issuer = [jwk("a")] if keys is None else keys, issuer
 
 
 async def has_events(server: ApiServer, reason: str, message: str = "") -> bool:
