@@ -105,7 +105,8 @@ class Documents:
         return _Response(body=document.body, headers=headers, content_type=document.content_type)
 
     def _short(self, status: int, text: str, **headers: str) -> web.Response:
-        return _Response(status=status, text=text, headers={**self._fixed, **headers})
+        # A shared cache may keep a 404 as it likes (RFC 9111 section 4.2.2), and the path may be a document soon.
+        return _Response(status=status, text=text, headers={**self._fixed, "Cache-Control": "no-store", **headers})
 
 
 class _Response(web.Response):

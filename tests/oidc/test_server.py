@@ -61,10 +61,11 @@ async def answers() -> AsyncIterator[Client]:
     ],
 )
 async def test_nothing_else_is_reachable(method: str, path: str, status: int, answers: Client) -> None:
-    """Other methods get 405 with Allow, other paths 404; neither a redirect nor a list, and nosniff on all."""
+    """Other methods get 405 with Allow, other paths 404; no redirect, no list; nosniff, and nothing for a cache."""
     answer, _ = await answers.get(path, method)
     assert status == answer.status
     assert "nosniff" == answer.headers["X-Content-Type-Options"]
+    assert "no-store" == answer.headers["Cache-Control"]
     assert status != 405 or {"GET", "HEAD"} == set(re.split(r",\s*", answer.headers["Allow"]))
 
 
