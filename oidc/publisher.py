@@ -65,6 +65,8 @@ class Publisher:
         except Exception as bug:  # noqa: BLE001 -- ours; what a source says must never end the serving
             log.error("bug: the last good documents stay", exception=bug, cluster=self.cluster)
             return False
+        if self._complaint:
+            log.info("the source confirms the documents again", cluster=self.cluster, source=self._source.place)
         self._complaint = ""
         self._gauges.confirmed()
         return True
@@ -144,7 +146,7 @@ class Publisher:
         for key in seen.left:
             log.warning("key left out", cluster=self.cluster, kid=key.kid, reason=key.reason)
         for problem in seen.problems:
-            log.warning("one of several sources failed", cluster=self.cluster, reason=problem)
+            log.warning("source with a problem", cluster=self.cluster, reason=problem)
 
     def complain(self, problem: OIDCError) -> None:
         """Say once why nothing new is published."""

@@ -49,12 +49,12 @@ def said(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
 async def test_what_must_not_be_published_is_held_back(
     gate: str | None, change: dict[str, object], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The last good documents stay, the log says why once, and a metric counts the gate."""
+    """The last good documents stay, the log says why once, and when it is over; a metric counts the gate."""
     async with running(trustme.CA(), tmp_path) as upstream:
         publisher = Publisher(APIServer(Endpoint(upstream.url, ca=tmp_path / "upstream.pem")), cluster=f"{gate}")
         upstream.keys = [jwk("a")]
         assert await publisher.poll()
-        before = publisher.published
+        before, good = publisher.published, {name: getattr(upstream, name) for name in change}
         for name, value in change.items():
             setattr(upstream, name, value)
         counter = REFUSED.labels(f"{gate}", f"{gate}")
@@ -66,6 +66,11 @@ async def test_what_must_not_be_published_is_held_back(
         (line,) = [line for line in said(caplog) if line["message"] == "not published; the last good documents stay"]
         assert line["reason"]
         assert count + (2 if gate else 0) == counter._value.get()
+        for name, value in good.items():
+            setattr(upstream, name, value)
+        assert await publisher.poll()
+        assert await publisher.poll()
+        assert 1 == sum(line["message"] == "the source confirms the documents again" for line in said(caplog))
 
 
 @pytest.mark.parametrize(
