@@ -76,8 +76,17 @@ class APIServer:
             found = discovery.parse(await fetch(session, where, headers, self._endpoint.server_name), where)
             where = self.place + discovery.JWKS_PATH
             keys, left = jwks.parse(await fetch(session, where, headers, self._endpoint.server_name), where)
-        token = headers.get("Authorization", "").removeprefix("Bearer ")
-        return Observation(found.issuer, keys, left, signer=kid_of(token, found.issuer))
+        signer = kid_of(headers.get("Authorization", "").removeprefix("Bearer "), found.issuer)
+        problems = _of_signer(signer, {*(key.kid for key in keys), *(key.kid for key in left)}, self.place)
+        return Observation(found.issuer, keys, left, signer, problems)
+
+
+def _of_signer(kid: str | None, published: set[str], place: str) -> tuple[str, ...]:
+    # An API server publishes its verifying keys; that the signing one is among them is for its operator to see to.
+    if kid is None or kid in published:
+        return ()
+    cure = "nobody can verify it; add the public key to --service-account-key-file"
+    return (f"{place}: our token was signed with the key {kid[:64]}, which is not published there: {cure}",)
 
 
 def credentials(endpoint: Endpoint) -> tuple[dict[str, str], ssl.SSLContext]:

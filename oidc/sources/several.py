@@ -29,9 +29,8 @@ class Several:
                 raise problem
         if not seen:
             raise problems[0]
-        return msgspec.structs.replace(
-            together(seen, shared=self._shared), problems=tuple(str(problem) for problem in problems)
-        )
+        answer = together(seen, shared=self._shared)
+        return msgspec.structs.replace(answer, problems=(*answer.problems, *(str(problem) for problem in problems)))
 
 
 def together(seen: list[Observation], *, shared: bool = False) -> Observation:
@@ -54,4 +53,5 @@ def together(seen: list[Observation], *, shared: bool = False) -> Observation:
         jwks.union(key for each in seen for key in each.keys),
         tuple(sorted({left for each in seen for left in each.left}, key=lambda left: left.kid)),
         signer=signers.pop() if len(signers) == 1 else None,
+        problems=tuple(problem for each in seen for problem in each.problems),
     )

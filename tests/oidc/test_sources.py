@@ -298,6 +298,19 @@ def test_who_signs_is_read_off_our_own_token(text: str, kid: str | None) -> None
     assert kid == kid_of(text, ISSUER)
 
 
+@pytest.mark.parametrize("kid, problems", [("a", 0), ("b", 1)], ids=["published", "not published"])
+async def test_a_signing_key_that_is_not_published_is_told_of(kid: str, problems: int, tmp_path: Path) -> None:
+    """A relying party says no more than that it has no key; whoever looks at the log is told which flag lacks what."""
+    async with running(trustme.CA(), tmp_path) as upstream:
+        upstream.keys = [jwk("a")]
+        ours = token(f'{{"kid": "{kid}"}}', f'{{"iss": "{ISSUER}"}}')
+        one = APIServer(Endpoint(upstream.url, ca=tmp_path / "upstream.pem", token=ours))
+        for source, count in ((one, 1), (Several((one, one)), 2)):
+            seen = await source.observe()
+            assert problems * count == len(seen.problems)
+            assert all("--service-account-key-file" in problem for problem in seen.problems)
+
+
 @pytest.mark.parametrize(
     "issuer", ["https://[bad", "https://a]b", "https://", "http://a", "", "https://a?b", "https://a#b"]
 )
