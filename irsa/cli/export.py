@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from irsa.cli.options import SETTINGS
-from irsa.cli.sources import PATH, SOURCES, TIMES, public_url, source, timing, together
+from irsa.cli.sources import PATH, SOURCES, TIMES, pending_option, public_url, source, timing, together
 from irsa.runtime import logs
 from oidc import exporting
 from oidc.destinations import Destination
@@ -29,6 +29,7 @@ from oidc.publisher import Publisher
 @click.option("--ledger", type=PATH, help="The key ledger, so that vanished keys stay for their time.")
 @click.option("--public-url", metavar="URL", help="Where relying parties reach the export.  [default: the issuer]")
 @together(TIMES)
+@pending_option
 @click.option("--output", "-o", type=click.Choice(["text", "json"]), default="text", help="For people or programs.")
 def command(**given: Any) -> None:  # noqa: ANN401 -- click has checked each by its type
     """Write the documents for a static site, or compare one with the cluster.
@@ -54,7 +55,9 @@ def command(**given: Any) -> None:  # noqa: ANN401 -- click has checked each by 
 
 
 def _write(publisher: Publisher, given: dict[str, Any]) -> list[str]:
-    return exporting.write(publisher, _destination(given), int(given["max_age"]), allow_removal=given["allow_removal"])
+    # Whoever fetches while a rotation is pending has to look again soon, as from the server.
+    max_age = min(given["max_age"], given["pending_max_age"]) if publisher.pending else given["max_age"]
+    return exporting.write(publisher, _destination(given), int(max_age), allow_removal=given["allow_removal"])
 
 
 def _destination(given: dict[str, Any]) -> Destination:

@@ -8,7 +8,18 @@ import click
 
 from irsa.cli import export
 from irsa.cli.options import GO_DURATION, PORT, SETTINGS
-from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, public_url, shared_option, sources, timing, together
+from irsa.cli.sources import (
+    PATH,
+    SOURCES,
+    TIMES,
+    cluster_option,
+    pending_option,
+    public_url,
+    shared_option,
+    sources,
+    timing,
+    together,
+)
 from irsa.runtime import logs, process
 from oidc.errors import ConfigError
 from oidc.serve import Settings, serve
@@ -24,7 +35,7 @@ MADE: Final = frozenset({"host", "trusted", "pending_max_age", "public_url"})  #
 @click.option("--ledger", type=PATH, help="The file of ConfigMap irsa-keys, if there is one; read again at every look.")
 @click.option("--public-url", metavar="URL", help="Where relying parties reach us.  [default: the issuer]")
 @together(TIMES)
-@click.option("--pending-max-age", type=GO_DURATION, default="1m", help="--max-age while a rotation is pending.")
+@pending_option
 @click.option("--port", type=PORT, default=8443, help="Port of the documents.")
 @click.option("--metrics-port", type=PORT, default=9999, help="Port of /metrics, /livez and /readyz, plain HTTP.")
 @click.option("--host", default="", help="Address to listen on; empty means all.")

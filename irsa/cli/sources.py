@@ -50,6 +50,9 @@ cluster_option: Final = click.option(
     help="Below /NAME/, what SOURCE has: a kubeconfig, or an issuer's URL; repeatable.",
 )  # fmt: skip
 
+pending_option: Final = click.option(
+    "--pending-max-age", type=GO_DURATION, default="1m", help="--max-age while a rotation is pending."
+)
 shared_option: Final = click.option(
     "--shared-issuer", is_flag=True, help="Let clusters share an issuer; they then share every `sub`, too."
 )

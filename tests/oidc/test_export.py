@@ -140,17 +140,20 @@ def write(publisher: Publisher, site: Directory, *, allow_removal: bool = False)
     return exporting.write(publisher, site, 600, allow_removal=allow_removal)
 
 
-async def test_a_staged_key_is_exported_too(tmp_path: Path) -> None:
-    """By the command, with the ledger's file."""
+async def test_a_staged_key_is_exported_too(bucket: Any, endpoint: str, tmp_path: Path) -> None:
+    """By the command, with the ledger's file; and caches are to look again soon, as those of a server."""
     ledger = commands.stage(observe(Ledger(ISSUER), (KEYS["a"],), 1000, Timing()), KEYS["b"], 1001)
     (tmp_path / "ledger.json").write_bytes(record.encode(record.Record({ISSUER: ledger}, {"": ISSUER})))
     async with running(trustme.CA(), tmp_path) as upstream:
         upstream.keys = [jwk("a")]
-        options = [f"--kube-api={upstream.url}", f"--kube-ca-file={tmp_path}/upstream.pem"]
-        code, out, err = await irsa(
-            "oidc", "export", *options, f"--ledger={tmp_path}/ledger.json", f"--to={tmp_path}/site", "--output=json"
-        )
-        assert (0, ["a", "b"]) == (code, json.loads(out)["kids"]), err
+        options = [f"--kube-api={upstream.url}", f"--kube-ca-file={tmp_path}/upstream.pem", "--output=json"]
+        options += [f"--to=s3://{bucket.name}", f"--endpoint-url={endpoint}"]
+        for more, kids, max_age in (([], ["a"], 3600), ([f"--ledger={tmp_path}/ledger.json"], ["a", "b"], 60)):
+            code, out, err = await irsa("oidc", "export", *options, *more)
+            assert (0, kids) == (code, json.loads(out)["kids"]), err
+            assert FILES == json.loads(out)["written"], "the second time for its shorter life"
+            found = [bucket.Object(path).get()["CacheControl"] for path in FILES]
+            assert [f"public, max-age={max_age}, stale-if-error=86400"] * 2 == found
 
 
 async def test_check_says_what_a_live_site_has_otherwise(tmp_path: Path) -> None:
