@@ -32,12 +32,20 @@ class Directory:
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(dir=place.parent)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(artifact.body)
-                stream.flush()
-                os.fchmod(descriptor, 0o644)  # what is published may be read by any web server
-                os.fsync(descriptor)
-            Path(temporary).rename(place)
+            try:
+                _fill(descriptor, artifact.body)
+                Path(temporary).rename(place)
+            except OSError:
+                Path(temporary).unlink()  # the folder is served, and half a file is nothing to serve
+                raise
         except OSError as problem:
             raise SourceError(f"{place}: {problem.strerror}") from None
         return True
+
+
+def _fill(descriptor: int, body: bytes) -> None:
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(body)
+        stream.flush()
+        os.fchmod(descriptor, 0o644)  # what is published may be read by any web server
+        os.fsync(descriptor)

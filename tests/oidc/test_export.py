@@ -1,6 +1,8 @@
 """`irsa oidc export`: the served bytes as files, in a folder and in an S3 server, and a check of what is live."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from oidc.jwk import from_members
 from oidc.lifecycle import Ledger, Timing, observe
 from oidc.publisher import Publisher
 from tests.oidc.cluster import irsa
-from tests.oidc.keys import jwk
+from tests.oidc.keys import jwk, public_pem
 from tests.oidc.process import client, started
 from tests.oidc.test_sources import says
 from tests.oidc.upstream import ISSUER, running
@@ -112,6 +114,17 @@ async def test_of_two_exports_at_once_one_is_refused(bucket: Any, endpoint: str)
         assert one.write(here)
         with pytest.raises(SourceError, match="somebody else wrote it"):
             other.write(Artifact(here.path, b"{}", "x", "y"))
+
+
+def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    """The folder is served: where a disk is full, here by a limit on files, it keeps no half a file."""
+    (tmp_path / "sa.pub").write_bytes(public_pem("a"))
+    site = tmp_path / "site"
+    export = ["oidc", "export", f"--key-file={tmp_path}/sa.pub", f"--issuer={ISSUER}", f"--to={site}"]
+    command = ["sh", "-c", 'ulimit -f 0; exec "$@"', "sh", sys.executable, "-m", "irsa", *export]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (1, True) == (done.returncode, "File too large" in done.stderr), done.stderr
+    assert [] == [each for each in site.rglob("*") if each.is_file()]
 
 
 async def test_an_export_does_not_take_a_living_key(tmp_path: Path) -> None:
