@@ -39,10 +39,10 @@ def command(**given: Any) -> None:  # noqa: ANN401 -- click has checked each by 
     if not given["to"] and not given["check"]:
         raise click.UsageError("say where: --to, --check, or both")
     logs.configure("warning")
-    publisher = Publisher(
-        source(given), issuer=given["issuer"], public_url=public_url(given["public_url"]), timing=timing(given)
-    )
     try:
+        publisher = Publisher(
+            source(given), issuer=given["issuer"], public_url=public_url(given["public_url"]), timing=timing(given)
+        )
         published = asyncio.run(exporting.current(publisher, given["ledger"]))
         written = _write(publisher, given) if given["to"] else None
         wrong = (

@@ -136,8 +136,14 @@ def _files(given: dict[str, Any]) -> Source:
 
 
 def _issuer(url: str, given: dict[str, Any]) -> Source:
+    from oidc.discovery import check_issuer
+    from oidc.errors import DocumentError
     from oidc.sources.issuer import Issuer
 
+    try:
+        check_issuer(url, "--source-issuer")
+    except DocumentError as problem:
+        raise click.UsageError(str(problem)) from None
     return Issuer(url, given["source_ca_file"])
 
 

@@ -22,6 +22,7 @@ from oidc.sources import Observation
 from oidc.sources.http import fetch
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 TOKEN_LIMIT: Final = 64 * 1024  # bytes of a bearer token
 
 
@@ -61,11 +62,21 @@ def in_cluster(environment: Mapping[str, str], folder: Path = SERVICE_ACCOUNT) -
 
 
 class APIServer:
-    """A `Source`."""
+    """A `Source`.
+
+    Raises:
+        ConfigError: its URL is none over which keys may come.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.place = endpoint.server.rstrip("/")
         self._endpoint = endpoint
+        where = discovery.split(self.place)
+        if where.scheme != "https" and not (where.scheme == "http" and where.hostname in LOOPBACK):
+            raise ConfigError(
+                f"API server {self.place!r}: write it as https://HOST[:PORT]; whoever changes its answer on the way "
+                "is believed by every relying party, so plain HTTP is for loopback only (kubectl proxy)"
+            )
 
     async def observe(self) -> Observation:
         """Read both documents; what the API server says of `jwks_uri` does not matter, its path is fixed."""

@@ -28,7 +28,14 @@ from irsa.cli import main
         pytest.param(["oidc", "--kube-api=https://x", "--public-url=http://x"], "https://HOST[/PATH]", id="public URL"),
         pytest.param(["oidc", "--kube-api=https://x", "--trusted-proxy=10.0.0.1/8"], "10.0.0.0/8", id="no network"),
         pytest.param(["oidc", "--kube-api=https://x", "--poll=often"], "write it as 90s", id="no duration"),
+        pytest.param(["oidc", "--kube-api=http://x"], "write it as https://", id="keys over plain HTTP"),
+        pytest.param(["oidc", "--kube-api=x:6443"], "write it as https://", id="no URL"),
+        pytest.param(["oidc", "--source-issuer=http://x"], "https://", id="another issuer over plain HTTP"),
         pytest.param(["oidc", "export"], "--to, --check, or both", id="an export to nowhere"),
+        pytest.param(["oidc", "export", "--to=x"], "give --kube-api or --kubeconfig", id="an export of nothing"),
+        pytest.param(
+            ["oidc", "export", "--to=s3://", "--kube-api=http://x"], "write it as https://", id="and so there"
+        ),
         pytest.param(["keys", "run", "--ledger-kubeconfig=/no"], "kubeconfig /no", id="no cluster to write to"),
         pytest.param(["keys", "list", "--kubeconfig=/no"], "kubeconfig /no", id="no cluster to read from"),
     ],
