@@ -15,12 +15,11 @@ from sts.accounts import Accounts
 from sts.credentials import KEY_BYTES, SealingKeys
 from sts.gateway import Gateway
 from sts.issuers import Issuers
-from sts.server import LINE_LIMIT, Server
+from sts.listener import Listener
+from sts.server import Server
 from sts.state import Followed, State, follow
 
 log: Final = Log("sts")
-
-CONNECTIONS: Final = 4096  # at once; a further one is closed, so that those which are open go on
 
 
 @dataclass(frozen=True)
@@ -67,11 +66,11 @@ async def serve(configuration: Configuration) -> None:
             metrics.application(lifetime.readiness), port=configuration.metrics_port, host=configuration.host
         )
         stack.push_async_callback(runner.cleanup)
-        runner, port = await listen(
-            server.application(), port=configuration.port, host=configuration.host,
-            context=certificate.context if certificate else None, line_limit=LINE_LIMIT, connections=CONNECTIONS,
-        )  # fmt: skip
-        stack.push_async_callback(runner.cleanup)
+        port = await stack.enter_async_context(
+            Listener(server).listen(
+                configuration.port, configuration.host, certificate.context if certificate else None
+            )
+        )
         work = [follow(files)]
         if certificate and configuration.tls_cert and configuration.tls_key:
             work.append(tls.follow_files(certificate, configuration.tls_cert, configuration.tls_key))

@@ -5,7 +5,6 @@ service, or none that STS could mean, is the gateway's. This is the one place wh
 decision is one log line with its reason, and no line has a token, a secret or a signature.
 """
 
-import asyncio
 import functools
 import os
 import time
@@ -13,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from aiohttp import web
 from prometheus_client import Counter, Histogram
 
 from irsa.runtime.logs import Log
@@ -25,15 +23,12 @@ from sts.actions.assume_role import assume_role
 from sts.actions.caller_identity import caller_identity
 from sts.actions.session_token import session_token
 from sts.callers import Caller, authenticate
+from sts.http import BODY_LIMIT, Fault, Reply
 from sts.issuers import Issuers
 from sts.mfa import Spent
 from sts.state import State
 
 log: Final = Log("sts")
-
-BODY_LIMIT: Final = 256 * 1024  # a token, a policy and fifty tags stay far below
-BODY_SECONDS: Final = 30.0  # for a body to come; nobody holds a connection by sending it byte by byte
-LINE_LIMIT: Final = 64 * 1024  # presigned and GET requests carry everything in the request line
 
 REQUESTS: Final = Counter("irsa_sts_requests_total", "Requests by action and answer.", ["service", "action", "code"])
 SECONDS: Final = Histogram(
@@ -99,7 +94,7 @@ class Decision:
 
 
 class Server:
-    """The application over a state, the issuers' keys and, where there is an upstream, the gateway."""
+    """Decides over a state, the issuers' keys and, where there is an upstream, the gateway."""
 
     def __init__(
         self, state: State, issuers: Issuers, s3: gateway.Gateway | None = None, clock: Callable[[], float] = time.time
@@ -110,36 +105,22 @@ class Server:
         self._clock = clock
         self._spent = Spent()
 
-    def application(self) -> web.Application:
-        """For a listener."""
-        app = web.Application(client_max_size=BODY_LIMIT)
-        app.router.add_route("*", "/{path:.*}", self._handle)
-        return app
-
-    async def _handle(self, incoming: web.Request) -> web.Response:
-        headers = [(name.lower(), value) for name, value in incoming.headers.items()]
-        source, secure = incoming.remote or "", incoming.secure
-        asked = sigv4.HttpRequest(incoming.method, incoming.raw_path, headers, b"", source, secure)
+    async def answer(self, asked: sigv4.HttpRequest, fault: Fault | None = None) -> Reply:
+        """The answer to a request; one with a fault is refused, in the words of the door that it came to."""
         signature = _signature(asked)
         s3 = is_s3(asked, signature)
         decision = Decision("s3" if s3 else "sts", signature=signature)
+        if fault is not None:
+            return _refuse(_faulty(fault), decision)
         try:
-            body = await _body(incoming)
-            asked = sigv4.HttpRequest(incoming.method, incoming.raw_path, headers, body, source, secure)
-            response = await (self._s3_answer(asked, decision) if s3 else self._sts_answer(asked, decision))
-        except web.HTTPRequestEntityTooLarge:
-            refused = refusals.Refused("RequestEntityTooLarge", 413, f"The body is larger than {BODY_LIMIT} bytes.")
-            response = _refuse(refused, decision)
-        except TimeoutError:
-            response = _refuse(refusals.Refused("RequestTimeout", 400, "The body did not come in time."), decision)
+            return await (self._s3_answer(asked, decision) if s3 else self._sts_answer(asked, decision))
         except refusals.Refused as refused:
-            response = _refuse(gateway.in_s3_words(refused) if s3 else refused, decision)
+            return _refuse(gateway.in_s3_words(refused) if s3 else refused, decision)
         except Exception as bug:  # noqa: BLE001 -- ours: a trace in the log, no detail for the client
             log.error("bug", exception=bug, request_id=decision.request_id)
-            response = _refuse(refusals.Refused("InternalFailure", 500, "An internal error occurred."), decision)
-        return response
+            return _refuse(refusals.Refused("InternalFailure", 500, "An internal error occurred."), decision)
 
-    async def _sts_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> web.Response:
+    async def _sts_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> Reply:
         given = wire.parameters(asked.query.encode(), asked.body if _is_form(asked) else b"")
         decision.action = given.get("Action", "")
         if not decision.action:
@@ -155,9 +136,10 @@ class Server:
         )
         decision.facts.update(answer.log)
         decision.close("ok")
-        return web.Response(
-            body=wire.success(decision.action, answer.result, decision.request_id),
-            headers={"x-amzn-RequestId": decision.request_id, "Content-Type": "text/xml"},
+        return Reply(
+            200,
+            wire.success(decision.action, answer.result, decision.request_id),
+            {"x-amzn-RequestId": decision.request_id, "Content-Type": "text/xml"},
         )
 
     async def _web_identity(self, given: wire.Parameters, asked: sigv4.HttpRequest, decision: Decision) -> Answer:
@@ -176,7 +158,7 @@ class Server:
             decision.facts.update(role=given["RoleArn"][:2048], session=given.get("RoleSessionName", "")[:64])
         return SIGNED[decision.action](self._call(given, asked), caller)
 
-    async def _s3_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> web.Response:
+    async def _s3_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> Reply:
         if self._s3 is None:
             raise refusals.Refused(
                 "NotImplemented", 501, "No upstream is configured for this service.", "no --upstream s3=URL was given"
@@ -189,10 +171,8 @@ class Server:
         forwarded = await self._s3.forward(asked, needed, caller, surroundings)
         decision.facts["status"] = forwarded.status
         decision.close("ok")
-        return web.Response(
-            status=forwarded.status, body=forwarded.body,
-            headers={**forwarded.headers, "x-amz-request-id": decision.request_id},
-        )  # fmt: skip
+        headers = {**forwarded.headers, "x-amz-request-id": decision.request_id}
+        return Reply(forwarded.status, forwarded.body, headers)
 
     def _caller(self, asked: sigv4.HttpRequest, decision: Decision) -> Caller:
         state = self._state.now()
@@ -231,12 +211,10 @@ def _signature(asked: sigv4.HttpRequest) -> sigv4.Signature | None:
         return None
 
 
-async def _body(incoming: web.Request) -> bytes:
-    """The whole body, in time."""
-    if incoming.content.is_eof():  # as a rule it came with the head
-        return await incoming.read()
-    async with asyncio.timeout(BODY_SECONDS):
-        return await incoming.read()
+def _faulty(fault: Fault) -> refusals.Refused:
+    if fault is Fault.TOO_LARGE:
+        return refusals.Refused("RequestEntityTooLarge", 413, f"The body is larger than {BODY_LIMIT} bytes.")
+    return refusals.Refused("RequestTimeout", 400, "The body did not come in time.")
 
 
 def _is_form(asked: sigv4.HttpRequest) -> bool:
@@ -244,14 +222,10 @@ def _is_form(asked: sigv4.HttpRequest) -> bool:
     return asked.method == "POST" and kind == "application/x-www-form-urlencoded"
 
 
-def _refuse(refused: refusals.Refused, decision: Decision) -> web.Response:
+def _refuse(refused: refusals.Refused, decision: Decision) -> Reply:
     decision.close(refused.code, refused.reason)
-    s3 = decision.service == "s3"
-    return web.Response(
-        status=refused.status,
-        body=gateway.failure(refused, decision.request_id) if s3 else wire.failure(refused, decision.request_id),
-        headers={
-            "Content-Type": "application/xml" if s3 else "text/xml",
-            "x-amz-request-id" if s3 else "x-amzn-RequestId": decision.request_id,
-        },
-    )
+    if decision.service == "s3":
+        headers = {"Content-Type": "application/xml", "x-amz-request-id": decision.request_id}
+        return Reply(refused.status, gateway.failure(refused, decision.request_id), headers)
+    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": decision.request_id}
+    return Reply(refused.status, wire.failure(refused, decision.request_id), headers)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sts.http import BODY_LIMIT
 from sts.payload import uploaded
 from sts.refusals import Refused
-from sts.server import BODY_LIMIT
 from sts.sigv4 import HttpRequest
 from tests.sts.test_gateway_objects import crc32, framed, permit, upload
 from tests.sts.world import World, allow, signed_request

@@ -63,10 +63,9 @@ def test_so_is_a_parameter(aws: World, lines: object, text: str) -> None:
 def test_what_is_no_http_costs_one_line(aws: World, caplog: pytest.LogCaptureFixture) -> None:
     """And no trace, which anybody could have us write without end."""
     caplog.set_level(logging.INFO)
-    assert sent(aws, b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.0 400 ")
-    (record,) = [each for each in caplog.records if each.name == "aiohttp.server"]
-    line = Formatter().format(record)
-    assert {"level": "warning", "message": "malformed request: Invalid char in url path:"}.items() <= json.loads(
-        line
-    ).items()
-    assert "Traceback" not in line
+    assert sent(aws, b"GET /\xff HTTP/1.1\r\nHost: h\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+    (record,) = [each for each in caplog.records if each.name == "sts.http"]
+    line = json.loads(Formatter().format(record))
+    assert {"level": "warning", "message": "malformed request", "source": "127.0.0.1"}.items() <= line.items()
+    assert line["reason"]
+    assert "exception" not in line

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sts import server
+from sts.http import Deadlines
 from tests.security.wire import sent
 from tests.sts.world import World
 
@@ -14,9 +14,9 @@ HEAD = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urle
     [b"Content-Length: 100\r\n\r\nAction=", b"Transfer-Encoding: chunked\r\n\r\n64\r\nAction="],
     ids=["length", "chunks"],
 )
-def test_a_body_has_to_come_in_time(aws: World, monkeypatch: pytest.MonkeyPatch, rest: bytes) -> None:
+def test_a_body_has_to_come_in_time(aws: World, rest: bytes) -> None:
     """After the deadline the client is told, and soon the connection is closed."""
-    monkeypatch.setattr(server, "BODY_SECONDS", 0.2)
+    aws.listener.deadlines = Deadlines(body=0.2)
     answer = sent(aws, HEAD + rest, 30, b"</ErrorResponse>")
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"<Code>RequestTimeout</Code>" in answer

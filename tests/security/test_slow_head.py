@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from irsa.runtime import listener
+from sts.http import Deadlines
 from tests.security.wire import sent
 from tests.sts.world import World
 
@@ -13,15 +13,15 @@ REQUEST = b"GET /?Action=GetCallerIdentity&Version=2011-06-15 HTTP/1.1\r\nHost: 
 
 
 @pytest.mark.parametrize("begun", [b"", b"GET / HT", REQUEST], ids=["nothing", "half a line", "no end of the headers"])
-def test_a_connection_without_a_request_is_closed(aws: World, monkeypatch: pytest.MonkeyPatch, begun: bytes) -> None:
+def test_a_connection_without_a_request_is_closed(aws: World, begun: bytes) -> None:
     """Without an answer, since there is no question."""
-    monkeypatch.setattr(listener, "FIRST_SECONDS", 0.3)
+    aws.listener.deadlines = Deadlines(head=0.3)
     assert b"" == sent(aws, begun, seconds=20)
 
 
-def test_one_that_has_asked_stays(aws: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_has_asked_stays(aws: World) -> None:
     """Not an attack: a pool's connection, idle between two calls for longer than the first one may take."""
-    monkeypatch.setattr(listener, "FIRST_SECONDS", 0.5)
+    aws.listener.deadlines = Deadlines(head=0.5)
     with socket.create_connection(("127.0.0.1", int(aws.endpoint.rpartition(":")[2])), 20) as connection:
         for pause in (0.7, 0):
             connection.sendall(REQUEST + b"\r\n")

@@ -7,7 +7,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,10 +31,12 @@ from sts.accounts import Accounts
 from sts.callers import authenticate
 from sts.credentials import SealingKeys
 from sts.gateway import Gateway
+from sts.http import Deadlines
 from sts.issuers import Issuers
+from sts.listener import Listener
 from sts.mfa import Spent
 from sts.refusals import Refused
-from sts.server import LINE_LIMIT, Server
+from sts.server import Server
 from sts.sigv4 import HttpRequest
 from sts.state import State
 
@@ -112,6 +114,7 @@ class World:
     accounts: dict[str, Any] = field(default_factory=dict)
     offset: float = 0.0  # seconds that the server's clock is ahead
     server: Any = None
+    listener: Any = None
     clients: dict[Any, Any] = field(default_factory=dict)
 
     def reset(self) -> None:
@@ -120,6 +123,7 @@ class World:
         self.issuer.reset()
         self.server._issuers = Issuers()
         self.server._spent = Spent()
+        self.listener.deadlines = Deadlines()
         self.accounts = account_file(self.issuer.url)
         self.use(self.accounts)
 
@@ -259,19 +263,22 @@ def world(upstream: str = "") -> Iterator[World]:
         state = State(Accounts.none(), SealingKeys((b"k" * 32,)))
         here = World(issuer, "", state, Path(), loop)
 
-        async def start() -> tuple[web.AppRunner, int, aiohttp.ClientSession]:
-            session = aiohttp.ClientSession(auto_decompress=False)
+        stack = AsyncExitStack()
+
+        async def start() -> int:
+            session = await stack.enter_async_context(aiohttp.ClientSession(auto_decompress=False))
             s3 = Gateway(upstream, session) if upstream else None
             here.server = Server(state, Issuers(), s3, clock=lambda: time.time() + here.offset)
-            return (*await listen(here.server.application(), port=0, host="127.0.0.1", line_limit=LINE_LIMIT), session)
+            here.listener = Listener(here.server)
+            return int(await stack.enter_async_context(here.listener.listen(0, "127.0.0.1")))
 
-        serving, port, session = run(start())
+        port = run(start())
         here.endpoint = f"http://127.0.0.1:{port}"
         here.reset()
         try:
             yield here
         finally:
-            for closing in (serving.cleanup(), runner.cleanup(), session.close()):
+            for closing in (stack.aclose(), runner.cleanup()):
                 run(closing)
 
 
