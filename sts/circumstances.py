@@ -24,23 +24,36 @@ def _written(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def surroundings(asked: HttpRequest, now: float) -> Context:
-    """When and from where."""
+def surroundings(asked: HttpRequest, now: float, region: str = "") -> Context:
+    """When, from where and to where; `region` is that of a signature, and has to be verified by then."""
     found: Context = {
         "aws:CurrentTime": timestamp(now),
         "aws:EpochTime": str(int(now)),
         "aws:SecureTransport": "true" if asked.secure else "false",
+        "aws:ViaAWSService": "false",  # nobody here calls for another
     }
+    if region := region or _region(asked.header("host")):
+        found["aws:RequestedRegion"] = region
     if asked.source:
         found["aws:SourceIp"] = asked.source
     if agent := asked.header("user-agent"):
         found["aws:UserAgent"] = agent
+    if referer := asked.header("referer"):
+        found["aws:Referer"] = referer
     return found
+
+
+def _region(host: str) -> str:
+    """Of AWS's regional endpoints; a name of one's own says none, and the global one is in us-east-1."""
+    labels = host.partition(":")[0].lower().split(".")
+    if labels[:1] != ["sts"] or labels[-2:] != ["amazonaws", "com"]:
+        return ""
+    return labels[1] if len(labels) > 3 else "us-east-1"  # noqa: PLR2004 -- sts.REGION.amazonaws.com
 
 
 def of_caller(caller: Caller) -> Context:
     """By whom; `aws:PrincipalArn` and its like follow from the principal itself."""
-    found: Context = {"aws:userid": caller.user_id}
+    found: Context = {"aws:userid": caller.user_id, "aws:PrincipalIsAWSService": "false"}
     if caller.user_name:
         found["aws:username"] = caller.user_name
     found.update({f"aws:PrincipalTag/{key}": value for key, value in caller.tags.items()})

@@ -156,7 +156,7 @@ class Server:
         caller = self._caller(asked, decision)
         if "RoleArn" in given:
             decision.facts.update(role=given["RoleArn"][:2048], session=given.get("RoleSessionName", "")[:64])
-        return SIGNED[decision.action](self._call(given, asked), caller)
+        return SIGNED[decision.action](self._call(given, asked, _region(decision)), caller)
 
     async def _s3_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> Reply:
         if self._s3 is None:
@@ -165,7 +165,7 @@ class Server:
             )
         caller = self._caller(asked, decision)
         decision.facts["request"] = f"{asked.method} {asked.path[:1024]}"
-        surroundings = circumstances.surroundings(asked, self._clock())
+        surroundings = circumstances.surroundings(asked, self._clock(), _region(decision))
         needed = self._s3.decide(asked, caller, surroundings)
         decision.action = needed.operation
         forwarded = await self._s3.forward(asked, needed, caller, surroundings)
@@ -187,10 +187,16 @@ class Server:
         decision.facts["caller"] = caller.arn
         return caller
 
-    def _call(self, given: wire.Parameters, asked: sigv4.HttpRequest) -> Call:
+    def _call(self, given: wire.Parameters, asked: sigv4.HttpRequest, region: str = "") -> Call:
         state, now = self._state.now(), self._clock()
         return Call(
-            given, state.accounts, state.sealing, circumstances.surroundings(asked, now), now, os.urandom, self._spent
+            given,
+            state.accounts,
+            state.sealing,
+            circumstances.surroundings(asked, now, region),
+            now,
+            os.urandom,
+            self._spent,
         )
 
 
@@ -201,6 +207,11 @@ def is_s3(asked: sigv4.HttpRequest, signature: sigv4.Signature | None) -> bool:
     if asked.path != "/":
         return True
     return asked.method not in {"GET", "POST"} or "x-amz-content-sha256" in {name for name, _ in asked.headers}
+
+
+def _region(decision: Decision) -> str:
+    """Of the signature; to be asked for once that is verified."""
+    return decision.signature.region if decision.signature else ""
 
 
 def _signature(asked: sigv4.HttpRequest) -> sigv4.Signature | None:

@@ -99,6 +99,7 @@ def _permitted_role(arn: str, call: Call, caller: Caller, context: Context) -> R
     role = call.accounts.roles.get(arn)
     if role is None:
         raise refusals.denied(caller.arn, "sts:AssumeRole", arn, "no such role")
+    context["aws:ResourceAccount"] = role.account
     context |= {f"aws:ResourceTag/{key}": value for key, value in role.tags.items()}
     context |= {f"iam:ResourceTag/{key}": value for key, value in role.tags.items()}
     for action in _rights(context):

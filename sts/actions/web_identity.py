@@ -124,6 +124,7 @@ def _trusting_role(asked: Asked, claims: token.Claims, call: Call, passed: scope
         **_claimed(asked, claims),
         **circumstances.of_tags(passed.tags, passed.transitive),
         "sts:RoleAuthorizedByIdp": "true" if vouched else "false",
+        "aws:ResourceAccount": role.account,
     }
     if identity:
         context["sts:SourceIdentity"] = identity

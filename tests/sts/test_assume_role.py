@@ -329,6 +329,32 @@ def test_a_session_revoked_as_the_console_does_is_refused(aws_with_s3: World) ->
     assert "Buckets" in here.client("s3", key_of(switch(here, "UpdateApp"))).list_buckets()
 
 
+GUARDS: dict[str, tuple[dict[str, Any], bool]] = {
+    "its region": ({"StringNotEquals": {"aws:RequestedRegion": ["us-east-1", "eu-west-1"]}}, True),
+    "another region": ({"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}, False),
+    "not by a service": ({"Bool": {"aws:ViaAWSService": "true"}}, True),
+    "by a service only": ({"Bool": {"aws:ViaAWSService": "false"}}, False),
+    "a service itself only": ({"Bool": {"aws:PrincipalIsAWSService": "false"}}, False),
+    "its account": ({"StringNotEquals": {"aws:ResourceAccount": PRODUCTION}}, True),
+    "another account": ({"StringNotEquals": {"aws:ResourceAccount": DEVELOPMENT}}, False),
+    "its client": ({"StringNotLike": {"aws:UserAgent": "Boto3/*"}}, True),
+    "not without TLS": ({"Bool": {"aws:SecureTransport": "false"}}, False),
+}
+
+
+@pytest.mark.parametrize("condition, switches", GUARDS.values(), ids=GUARDS)
+def test_guards_that_deny_by_circumstances(company: World, condition: dict[str, Any], switches: bool) -> None:
+    """As organisations have them: what a request always says on AWS it says here, so such a Deny holds nobody up."""
+    guard = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": condition}
+    policies = company.accounts["Accounts"][1]["GroupDetailList"][0]["GroupPolicyList"]
+    policies.append({"PolicyName": "guard", "PolicyDocument": {"Version": "2012-10-17", "Statement": guard}})
+    company.use(company.accounts)
+    if switches:
+        assert switch(company, "UpdateApp")
+    else:
+        assert not_authorized(DAVID, role_arn("UpdateApp")) == refusal(switch, company, "UpdateApp")
+
+
 def test_a_role_made_anew_ends_its_sessions(company: World) -> None:
     """Another unique id is another role, whatever its name."""
     session = company.client(key=key_of(switch(company, "UpdateApp")))

@@ -2,6 +2,7 @@
 """The protocol by hand: POST and GET, signed by header and by query, and what is no call at all."""
 
 import re
+from urllib.parse import urlencode
 
 import pytest
 
@@ -76,3 +77,19 @@ def test_the_request_id_is_the_same_in_header_and_body(aws: World) -> None:
     assert f"<RequestId>{caught.value.headers['x-amzn-RequestId']}</RequestId>".encode() in caught.value.read()
     assert "text/xml" == caught.value.headers["Content-Type"]
     caught.value.close()
+
+
+@pytest.mark.parametrize(
+    "host, status",
+    [("sts.eu-west-1.amazonaws.com", 200), ("sts.amazonaws.com", 403), ("sts.test", 403), ("sts.eu-west-1.test", 403)],
+)
+def test_the_region_of_an_unsigned_call_is_its_hosts(aws: World, host: str, status: int) -> None:
+    """Where that is AWS's own name, as SDKs ask for that cannot be told another endpoint."""
+    trusting = aws.accounts["Accounts"][0]["RoleDetailList"][0]["AssumeRolePolicyDocument"]["Statement"][0]
+    trusting["Condition"]["StringEquals"]["aws:RequestedRegion"] = "eu-west-1"
+    aws.use(aws.accounts)
+    form = {
+        "Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleSessionName": "session",
+        "RoleArn": "arn:aws:iam::111122223333:role/s3-reader", "WebIdentityToken": aws.issuer.token(),
+    }  # fmt: skip
+    assert status == aws.send(HttpRequest("POST", "/", [("host", host), FORM[1]], urlencode(form).encode()))[0]
