@@ -6,6 +6,7 @@ Lengths count characters. `\w` is ASCII only. Every broken constraint is reporte
 import functools
 import re
 import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -59,35 +60,44 @@ POLICY_ARN: Final = Shape(20, 2048, _PRINTABLE, required=True)
 TAG_KEY: Final = Shape(1, 128, f"{_TAG_CHARACTERS}+", required=True)
 TAG_VALUE: Final = Shape(0, 256, f"{_TAG_CHARACTERS}*", required=True)
 POLICY: Final = Shape(1, 2048, r"[\u0009\u000A\u000D\u0020-\u00FF]+")
+UNRESTRICTED_POLICY: Final = Shape(1, 0, POLICY.pattern)  # AssumeRole's; how long it may be its packing decides
+TOKEN_SIZE: Final = range(4097)  # MinimumSessionTokenSize
 
 
-def check(given: Parameters, shapes: dict[str, Shape], duration: range | None = None) -> int | None:
-    """Check the parameters; returns DurationSeconds, None where it was not given.
+def check(
+    given: Parameters, shapes: Mapping[str, Shape], numbers: Mapping[str, range] | None = None, more: Iterable[str] = ()
+) -> dict[str, int]:
+    """Check the parameters; returns those of `numbers` that were given. `more` is told with what is wrong else.
 
     Raises:
-        Refused: ValidationError with every broken constraint; MalformedInput where the duration is no number.
+        Refused: ValidationError with every broken constraint; MalformedInput where a number is none.
     """
     problems = [text for name, shape in shapes.items() for text in shape.problems(_member(name), given.get(name))]
-    seconds = None
-    if duration is not None and (written := given.get("DurationSeconds")) is not None:
-        if not re.fullmatch(r"[+-]?\d{1,18}", written, re.ASCII):
-            raise refusals.Refused("MalformedInput", 400, "", "DurationSeconds is no number")
-        seconds = int(written)
-        if seconds < duration.start:
-            problems.append(
-                _problem(
-                    "durationSeconds", str(seconds), f"Member must have value greater than or equal to {duration.start}"
-                )
-            )
-        if seconds >= duration.stop:
-            problems.append(
-                _problem(
-                    "durationSeconds", str(seconds), f"Member must have value less than or equal to {duration.stop - 1}"
-                )
-            )
+    found = {}
+    for name, allowed in (numbers or {}).items():
+        if (written := given.get(name)) is not None:
+            found[name] = _number(name, written)
+            problems += _out_of(allowed, name, found[name])
+    problems += more
     if problems:
         raise refusals.validation(problems)
-    return seconds
+    return found
+
+
+def _number(name: str, written: str) -> int:
+    if not re.fullmatch(r"[+-]?\d{1,18}", written, re.ASCII):
+        raise refusals.Refused("MalformedInput", 400, "", f"{name} is no number")
+    return int(written)
+
+
+def _out_of(allowed: range, name: str, value: int) -> list[str]:
+    if value < allowed.start:
+        ending = f"Member must have value greater than or equal to {allowed.start}"
+    elif value >= allowed.stop:
+        ending = f"Member must have value less than or equal to {allowed.stop - 1}"
+    else:
+        return []
+    return [_problem(_member(name), str(value), ending)]
 
 
 def _member(name: str) -> str:

@@ -8,6 +8,7 @@ that belongs to another access key, does not open.
 import base64
 import hashlib
 import hmac
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -39,6 +40,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
         provider: the identity provider's ARN, where a web identity began it.
         scope: session policies and tags, packed by `sts.scope`.
         mfa: whether a code of an MFA device was given for a user's session.
+        padding: means nothing, and makes the token as long as the client asked for.
     """
 
     access_key_id: str
@@ -53,6 +55,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     source_identity: str = ""
     scope: bytes = b""
     mfa: bool = False
+    padding: bytes = b""
 
 
 class SealBroken(ValueError):  # noqa: N818 -- a state of the token
@@ -72,8 +75,15 @@ class SealingKeys:
         self._ciphers = {_name(key): AESGCM(key) for key in reversed(keys)}
         self._first = _name(keys[0])
 
-    def seal(self, session: Session, entropy: Entropy) -> str:
-        """The session token, in base64 as AWS's own are."""
+    def seal(self, session: Session, entropy: Entropy, least: int = 0) -> str:
+        """The session token, in base64 as AWS's own are, of `least` characters or more."""
+        token = self._sealed(session, entropy)
+        if len(token) >= least:
+            return token
+        padding = bytes(math.ceil((least - len(token)) * 3 / 4) + 2)  # base64 may have filled up two that count now
+        return self._sealed(msgspec.structs.replace(session, padding=padding), entropy)
+
+    def _sealed(self, session: Session, entropy: Entropy) -> str:
         nonce = entropy(_NONCE_BYTES)
         sealed = self._ciphers[self._first].encrypt(
             nonce, msgspec.msgpack.encode(session), session.access_key_id.encode()

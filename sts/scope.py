@@ -49,14 +49,14 @@ class Scope(msgspec.Struct, frozen=True, array_like=True):
 NOTHING: Final = Scope()
 
 
-def asked(given: Parameters) -> Scope:
-    """What the parameters ask for.
+def asked(given: Parameters) -> tuple[Scope, list[str]]:
+    """What the parameters ask for; where they break their shapes, nothing and what is wrong, in AWS's words.
 
     Raises:
-        Refused: a shape is broken, tag keys come twice, or there is too much of it.
+        Refused: tag keys come twice, or are reserved.
     """
     if not any(".member." in name for name in given):  # as a rule
-        return Scope(policy) if (policy := given.get("Policy", "")) else NOTHING
+        return Scope(policy) if (policy := given.get("Policy", "")) else NOTHING, []
     problems: list[str] = []
     arns = []
     for number, entry in members(given, "PolicyArns"):
@@ -81,8 +81,8 @@ def asked(given: Parameters) -> Scope:
                 f"Value at '{name}' failed to satisfy constraint: Member must have length less than or equal to {most}"
             )
     if problems:
-        raise refusals.validation(problems)
-    return Scope(given.get("Policy", ""), tuple(arns), tagged(tags), tuple(transitive))
+        return NOTHING, problems
+    return Scope(given.get("Policy", ""), tuple(arns), tagged(tags), tuple(transitive)), []
 
 
 def tagged(pairs: list[tuple[str, str]]) -> dict[str, str]:

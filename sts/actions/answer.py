@@ -1,8 +1,10 @@
 """What an action is given and what it gives back, and what is common to those that give credentials."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sts import constraints
 from sts.accounts import Accounts, Role
 from sts.circumstances import Context, timestamp
 from sts.credentials import Entropy, SealingKeys, Session, fresh_pair
@@ -53,13 +55,18 @@ class Call:
             account=role.account, principal=role.arn, principal_id=role.unique_id, name=name, seconds=seconds
         )
 
-    def credentials(self, session: Session) -> Content:
-        """The Credentials element."""
+    def credentials(self, session: Session, numbers: Mapping[str, int]) -> Content:
+        """The Credentials element, and how large its session token is; `numbers` may ask for a least size."""
+        token = self.sealing.seal(session, self.entropy, numbers.get("MinimumSessionTokenSize", 0))
         return {
-            "AccessKeyId": session.access_key_id,
-            "SecretAccessKey": session.secret,
-            "SessionToken": self.sealing.seal(session, self.entropy),
-            "Expiration": timestamp(session.expires),
+            "Credentials": {
+                "AccessKeyId": session.access_key_id,
+                "SecretAccessKey": session.secret,
+                "SessionToken": token,
+                "Expiration": timestamp(session.expires),
+            },
+            "SessionTokenSize": str(len(token)),
+            "SessionTokenUtilization": str(math.ceil(100 * len(token) / constraints.TOKEN_SIZE[-1])),
         }
 
 

@@ -22,13 +22,13 @@ from sts.policy import assumes, request
 _SHAPES: Final = {
     "RoleArn": constraints.ROLE_ARN,
     "RoleSessionName": constraints.SESSION_NAME,
-    "Policy": constraints.POLICY,
+    "Policy": constraints.UNRESTRICTED_POLICY,
     "ExternalId": constraints.EXTERNAL_ID,
     "SerialNumber": constraints.SERIAL_NUMBER,
     "TokenCode": constraints.TOKEN_CODE,
     "SourceIdentity": constraints.SOURCE_IDENTITY,
 }
-DURATIONS: Final = range(900, 43201)
+NUMBERS: Final = {"DurationSeconds": range(900, 43201), "MinimumSessionTokenSize": constraints.TOKEN_SIZE}
 DEFAULT_SECONDS: Final = 3600
 CHAINED_SECONDS: Final = 3600
 ROLE_ARN: Final = re.compile(r"arn:aws[\w-]*:iam::(\d{12}):role/[\x21-\x7e]+", re.ASCII)
@@ -41,14 +41,16 @@ def assume_role(call: Call, caller: Caller) -> Answer:
         Refused: with AWS's code for the first thing that is wrong.
     """
     given = call.given
-    duration = constraints.check(given, _SHAPES, DURATIONS)
+    asked, problems = scope.asked(given)
+    numbers = constraints.check(given, _SHAPES, NUMBERS, problems)
+    duration = numbers.get("DurationSeconds")
     if not ROLE_ARN.fullmatch(given["RoleArn"]):
         raise refusals.invalid(f"{given['RoleArn']} is invalid")
     if caller.is_root:
         raise refusals.Refused("AccessDenied", 403, "Roles may not be assumed by root accounts.")
     if "ProvidedContexts.member.1.ProviderArn" in given:
         raise refusals.Refused("ValidationError", 400, "ProvidedContexts are not provided by this STS.")
-    passed = scope.chained(scope.asked(given), caller.scope)
+    passed = scope.chained(asked, caller.scope)
     identity = _source_identity(given.get("SourceIdentity", ""), caller)
     context = _context(call, caller, passed, identity, duration)
     role = _permitted_role(given["RoleArn"], call, caller, context)
@@ -59,7 +61,7 @@ def assume_role(call: Call, caller: Caller) -> Answer:
     return Answer(
         {
             "AssumedRoleUser": assumed_role_user(role, session.name),
-            "Credentials": call.credentials(session),
+            **call.credentials(session, numbers),
             "PackedPolicySize": None if percent is None else str(percent),
             "SourceIdentity": identity or None,
         },

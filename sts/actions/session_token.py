@@ -10,7 +10,7 @@ from sts.actions.answer import Answer, Call, issued
 from sts.callers import Caller
 
 _SHAPES: Final = {"SerialNumber": constraints.SERIAL_NUMBER, "TokenCode": constraints.TOKEN_CODE}
-_DURATIONS: Final = range(900, 129601)
+_NUMBERS: Final = {"DurationSeconds": range(900, 129601), "MinimumSessionTokenSize": constraints.TOKEN_SIZE}
 _DEFAULT_SECONDS: Final = 43200
 _ROOT_SECONDS: Final = 3600
 
@@ -21,7 +21,8 @@ def session_token(call: Call, caller: Caller) -> Answer:
     Raises:
         Refused: the parameters, the MFA device, or a session called.
     """
-    duration = constraints.check(call.given, _SHAPES, _DURATIONS)
+    numbers = constraints.check(call.given, _SHAPES, _NUMBERS)
+    duration = numbers.get("DurationSeconds")
     if caller.session is not None:
         raise refusals.session_credentials("GetSessionToken")
     mfa = second_factor.shown(call, caller)
@@ -32,4 +33,4 @@ def session_token(call: Call, caller: Caller) -> Answer:
         ),
         mfa=mfa,
     )
-    return Answer({"Credentials": call.credentials(session)}, {**issued(session), "mfa": mfa})
+    return Answer(call.credentials(session, numbers), {**issued(session), "mfa": mfa})

@@ -5,7 +5,7 @@ Two steps, since the issuer's keys have to be fetched between them: `ask` finds 
 missing or its trust policy says no, the client gets one and the same answer; the log has the reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ import msgspec
 from sts import circumstances, constraints, federation, refusals, scope, token
 from sts.accounts import Accounts, Provider, Role
 from sts.actions.answer import Answer, Call, assumed_role_user, issued
-from sts.actions.assume_role import DEFAULT_SECONDS, DURATIONS, ROLE_ARN
+from sts.actions.assume_role import DEFAULT_SECONDS, NUMBERS, ROLE_ARN
 from sts.circumstances import Context
 from sts.jwks import Key
 from sts.policy import Principal, request, trusts
@@ -38,7 +38,7 @@ class Asked:
 
     role_arn: str
     session_name: str
-    duration: int | None
+    numbers: Mapping[str, int]
     token: token.Unverified
     provider: Provider
     scope: scope.Scope
@@ -50,8 +50,8 @@ def ask(given: Parameters, accounts: Accounts) -> Asked:
     Raises:
         Refused: the parameters, the token's form or its issuer.
     """
-    duration = constraints.check(given, _SHAPES, DURATIONS)
-    passed = scope.asked({name: value for name, value in given.items() if name.startswith("Policy")})
+    passed, problems = scope.asked({name: value for name, value in given.items() if name.startswith("Policy")})
+    numbers = constraints.check(given, _SHAPES, NUMBERS, problems)
     matched = ROLE_ARN.fullmatch(given["RoleArn"])
     if not matched:
         raise refusals.invalid(f"{given['RoleArn']} is invalid")
@@ -69,7 +69,7 @@ def ask(given: Parameters, accounts: Accounts) -> Asked:
             f"No OpenIDConnect provider found in your account for {issuer}",
             f"account {matched[1]} has no provider {issuer}",
         )
-    return Asked(given["RoleArn"], given["RoleSessionName"], duration, unverified, provider, passed)
+    return Asked(given["RoleArn"], given["RoleSessionName"], numbers, unverified, provider, passed)
 
 
 def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
@@ -83,7 +83,7 @@ def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
     passed = msgspec.structs.replace(asked.scope, tags=tags, transitive=transitive)
     identity = federation.source_identity(claims.all)
     role = _trusting_role(asked, claims, call, passed, identity)
-    seconds = asked.duration or DEFAULT_SECONDS
+    seconds = asked.numbers.get("DurationSeconds", DEFAULT_SECONDS)
     if seconds > role.max_session_duration:
         raise refusals.invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
     packed, percent = scope.pack(passed)
@@ -99,7 +99,7 @@ def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
             "SubjectFromWebIdentityToken": claims.subject,
             "Audience": claims.audience,
             "AssumedRoleUser": assumed_role_user(role, session.name),
-            "Credentials": call.credentials(session),
+            **call.credentials(session, asked.numbers),
             "Provider": asked.provider.arn,
             "PackedPolicySize": None if percent is None else str(percent),
             "SourceIdentity": identity or None,
@@ -152,7 +152,7 @@ def _claimed(asked: Asked, claims: token.Claims) -> Context:
         f"{prefix}:sub": claims.subject,
         f"{prefix}:aud": claims.audience,
         "sts:RoleSessionName": asked.session_name,
-        "sts:DurationSeconds": str(asked.duration or DEFAULT_SECONDS),
+        "sts:DurationSeconds": str(asked.numbers.get("DurationSeconds", DEFAULT_SECONDS)),
         "aws:FederatedProvider": asked.provider.arn,
     }
     if claims.original_audience:

@@ -192,6 +192,16 @@ REFUSED: dict[str, tuple[str, str, dict[str, Any], tuple[str, int, str]]] = {
         "ValidationError", 400, "2 validation errors detected: Value 'x' at 'roleSessionName' failed to satisfy constraint: "
         "Member must have length greater than or equal to 2; Value '1' at 'durationSeconds' failed to satisfy",
     )),
+    "faults in lists and elsewhere": (
+        "Tagged", "david", {"RoleSessionName": "x", "Tags": [{"Key": "", "Value": "v"}], "PolicyArns": [{"arn": "short"}]},
+        ("ValidationError", 400, "3 validation errors detected: "),
+    ),
+    "a token size out of range": ("UpdateApp", "david", {"MinimumSessionTokenSize": 4097}, (
+        "ValidationError", 400, BROKEN.format("4097", "minimumSessionTokenSize") + "Member must have value less than or equal to 4096",
+    )),
+    "a session policy too long to pack": ("UpdateApp", "david", {"Policy": '{"Version":"2012-10-17","Statement":[]}'.ljust(2049)}, (
+        "PackedPolicyTooLarge", 400, "Session policies are longer than 2048 characters, please use smaller policy",
+    )),
     "tag keys that differ in case": (
         "Tagged", "david", {"Tags": [{"Key": "team", "Value": "blue"}, {"Key": "Team", "Value": "blue"}]},
         ("InvalidParameterValue", 400, "Duplicate tag keys found. Please note that Tag keys are case insensitive."),
@@ -256,9 +266,20 @@ def test_a_code_opens_the_guarded_role_once(company: World) -> None:
 def test_the_answer_of_a_scoped_session(company: World) -> None:
     """PackedPolicySize and SourceIdentity are there when something was passed, and only then."""
     plain = switch(company, "UpdateApp")
-    assert {"Credentials", "AssumedRoleUser", "ResponseMetadata"} == set(plain)
+    sizes = {"SessionTokenSize", "SessionTokenUtilization"}
+    assert {"Credentials", "AssumedRoleUser", "ResponseMetadata", *sizes} == set(plain)
     assert 1 <= switch(company, "UpdateApp", Policy='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:*","Resource":"*"}]}')["PackedPolicySize"] <= 100  # fmt: skip
     assert "david" == switch(company, "Sourced", SourceIdentity="david")["SourceIdentity"]
+
+
+@pytest.mark.parametrize("least", [0, 700, 701, 702, 703, 4096])
+def test_a_session_token_is_as_long_as_asked_for(company: World, least: int) -> None:
+    """At the least, and it works; its size is in the answer."""
+    answer = switch(company, "UpdateApp", MinimumSessionTokenSize=least)
+    size = len(answer["Credentials"]["SessionToken"])
+    assert max(least, 200) <= size < max(least, 600) + 40
+    assert (size, -(-size * 100 // 4096)) == (answer["SessionTokenSize"], answer["SessionTokenUtilization"])
+    assert company.client(key=key_of(answer)).get_caller_identity()
 
 
 def test_chaining_ends_after_an_hour(company: World) -> None:
