@@ -5,7 +5,7 @@ verify it: `parse` gives an `Unverified` token, `verify` the `Claims`. The bytes
 were parsed. Header and payload are read strictly: a member that comes twice is refused, numbers are numbers.
 """
 
-import base64
+import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -156,14 +156,16 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _JSON: Final = json.JSONDecoder(object_pairs_hook=_unique)
+_TO_PLAIN: Final = bytes.maketrans(b"-_", b"+/")
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 
 
 def _decoded(piece: bytes, name: str) -> bytes:
     """Base64url without padding, in its one canonical spelling, so that one token has one text."""
     try:
-        value = base64.b64decode(piece + b"=" * (-len(piece) % 4), altchars=b"-_", validate=True)
+        value = binascii.a2b_base64(piece.translate(_TO_PLAIN) + b"=" * (-len(piece) % 4), strict_mode=True)
     except ValueError as problem:
         raise refusals.not_a_jwt(f"the {name} is no base64url") from problem
-    if base64.urlsafe_b64encode(value).rstrip(b"=") != piece:
+    if binascii.b2a_base64(value, newline=False).rstrip(b"=").translate(_TO_URL) != piece:
         raise refusals.not_a_jwt(f"the {name} is no canonical base64url")
     return value

@@ -7,7 +7,7 @@ mappings in the order in which AWS writes them; text that XML cannot carry is le
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_to_bytes
 from xml.sax.saxutils import escape
 
 from sts.refusals import FAULT_NAMESPACE, Refused
@@ -19,6 +19,7 @@ FIELD_LIMIT: Final = 1000  # parameters in a request; fifty tags and ten policie
 Content = Mapping[str, "Content | str | None"]
 Parameters = Mapping[str, str]
 
+_PLAIN: Final = re.compile(r"[\w:/.+=,@ -]*", re.ASCII)
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -78,8 +79,8 @@ def failure(refused: Refused, request_id: str) -> bytes:
 
 def text(value: str) -> str:
     """Character data: escaped, and without what XML 1.0 cannot carry."""
-    if value.isascii() and value.isprintable():  # most of it
-        return escape(value)
+    if _PLAIN.fullmatch(value):  # most of it
+        return value
     return escape(_NOT_XML.sub("", value))
 
 
@@ -95,8 +96,8 @@ def _elements(content: Content) -> str:
 
 def _decoded(value: bytes) -> str:
     try:
-        if b"%" not in value and b"+" not in value:
+        if not value.isascii() or (b"%" not in value and b"+" not in value):
             return value.decode("ascii")
-        return unquote_plus(value.decode("ascii"), errors="strict")
+        return unquote_to_bytes(value.replace(b"+", b" ")).decode()
     except UnicodeDecodeError as problem:
         raise Refused("MalformedQueryString", 400, "Parameters have to be percent-encoded UTF-8.") from problem

@@ -289,6 +289,8 @@ def test_chaining_ends_after_an_hour(company: World) -> None:
     over = refusal(switch, company, "Chained", hop, DurationSeconds=3601)
     text = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining."
     assert ("ValidationError", 400, text) == over
+    both = refusal(switch, company, "UpdateApp", hop, DurationSeconds=3601)
+    assert "The requested DurationSeconds exceeds the MaxSessionDuration set for this role." == both[2]
 
 
 def test_transitive_tags_and_source_identity_go_along(company: World) -> None:
