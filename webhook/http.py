@@ -7,6 +7,7 @@ answer that is not lost when the client is still sending (`_linger`).
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import IntEnum
@@ -52,6 +53,12 @@ class Service(Protocol):
     def health(self, target: Target) -> Reply:
         """The answer to a probe."""
 
+    def grown(self, connection: "Connection", size: int) -> None:
+        """A connection's largest body has grown by `size` bytes."""
+
+    def refused(self, status: int) -> None:
+        """A request got no further than HTTP."""
+
     @property
     def draining(self) -> bool:
         """Whether clients are to go elsewhere."""
@@ -63,12 +70,16 @@ class Request(msgspec.Struct):
     target: Target | Reply
     keep_alive: bool
     head_only: bool
-    parts: list[bytes]
+    body: bytes | bytearray = b""
     size: int = 0
 
 
 class Connection(asyncio.Protocol):
-    """A connection; `joined` and `left` tell the listener of it."""
+    """A connection; `joined` and `left` tell the listener of it.
+
+    Attributes:
+        weight: bytes of its largest body so far; buffers of that size stay with it as long as it lives.
+    """
 
     def __init__(
         self,
@@ -83,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._write_seconds = deadlines.write
         self._joined = joined
         self._left = left
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser: Any = httptools.HttpRequestParser(self)
         self._transport: Any = None
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[Request] = deque()  # complete, behind one that is being answered
@@ -95,7 +106,9 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._in_head = False
         self._head_size = 0
-        self._stalled = 0  # bytes of a head since llhttp last told anything of it
+        self._told = False  # whether llhttp made anything of the latest bytes
+        self._stalled = 0  # bytes since it last did
+        self.weight = 0
         self._enter(State.HEAD)
 
     # -- asyncio's side
@@ -110,12 +123,13 @@ class Connection(asyncio.Protocol):
         if self._pending is not None:
             self._pending.cancel()
         self._left(self)
+        self._parser = self._current = None  # a circle otherwise, which would keep what it holds until a collection
 
     def data_received(self, data: bytes) -> None:
         """Take bytes as they come."""
         if self._last:
             return
-        was_in_head, before = self._in_head, self._head_size
+        self._told = False
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # answered as any request; what follows would not be HTTP
@@ -124,11 +138,10 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as problem:
             cause = problem.__context__
             self._refuse(cause.status if isinstance(cause, _Refused) else HTTPStatus.BAD_REQUEST)
-        # llhttp keeps a header to itself until it is whole, so one without an end shows only here.
-        if was_in_head and self._in_head and self._head_size == before:
-            self._stalled += len(data)
-            if self._stalled > HEAD_LIMIT:
-                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        # A header, or a trailer behind chunks, is kept by llhttp until it is whole: one without an end shows only here.
+        self._stalled = 0 if self._told else self._stalled + len(data)
+        if self._stalled > HEAD_LIMIT:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def eof_received(self) -> bool:
         """The client sends no more; what it has sent is answered, which over TLS must be at once."""
@@ -151,19 +164,21 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """A request begins, perhaps behind another one in the same bytes."""
-        self._url, self._headers, self._head_size, self._stalled, self._in_head = b"", {}, 0, 0, True
+        self._url, self._headers, self._head_size, self._in_head = b"", {}, 0, True
         if self._pending is None:
             self._enter(State.HEAD)
 
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
+        self._told = True
         self._url += url
         self._head_size += len(url)
         if self._head_size > HEAD_LIMIT:
             raise _Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
+        """One header, or trailer."""
+        self._told = True
         self._headers[name.lower()] = value
         self._head_size += len(name) + len(value)
         if self._head_size > HEAD_LIMIT:
@@ -171,6 +186,7 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """Decide what the body is for before it comes."""
+        self._told = True
         self._in_head = False
         if self._parser.get_http_version() not in {"1.1", "1.0"}:
             raise _Refused(HTTPStatus.BAD_REQUEST)
@@ -179,7 +195,7 @@ class Connection(asyncio.Protocol):
         target = routes.route(method, self._url.decode("latin-1"), content_type)
         if int(self._headers.get(b"content-length", b"0")[:20]) > BODY_LIMIT:
             raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        self._current = Request(target, self._parser.should_keep_alive(), method == "HEAD", [])
+        self._current = Request(target, self._parser.should_keep_alive(), method == "HEAD")
         if self._pending is None:
             self._enter(State.BODY)
         if self._headers.get(b"expect", b"").lower() == b"100-continue":
@@ -187,16 +203,27 @@ class Connection(asyncio.Protocol):
 
     def on_body(self, part: bytes) -> None:
         """A part of the body; kept only where it is wanted."""
+        self._told = True
         request = self._current
         assert request is not None  # noqa: S101 -- llhttp gives the headers first
         request.size += len(part)
         if request.size > BODY_LIMIT:
             raise _Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if request.target is Target.REVIEW:
-            request.parts.append(part)
+            if not request.body:
+                request.body = part
+            else:  # not a list of parts: in chunks of two bytes it would weigh thirty times as much
+                request.body = request.body if isinstance(request.body, bytearray) else bytearray(request.body)
+                request.body += part
+        if request.size > self.weight:
+            size, self.weight = request.size - self.weight, request.size
+            self._service.grown(self, size)
+            if self._last:  # there was no room
+                raise _Refused(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def on_message_complete(self) -> None:
         """Answer, or wait for one's turn."""
+        self._told = True
         request, self._current = self._current, None
         assert request is not None  # noqa: S101 -- llhttp gives the headers first
         if self._last:
@@ -219,17 +246,20 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, request: Request) -> Reply | Awaitable[Reply]:
         if isinstance(request.target, Reply):
+            self._service.refused(request.target.status)
             return request.target
         if request.target is not Target.REVIEW:
             return self._service.health(request.target)
         try:
-            return self._service.review(request.parts[0] if len(request.parts) == 1 else b"".join(request.parts))
+            return self._service.review(bytes(request.body))
         except Exception as bug:  # noqa: BLE001 -- the parser would take it for the client's fault
-            log.error("bug: request not answered", exception=bug)
-            return routes.problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+            return _bug(bug)
 
     async def _later(self, request: Request, answer: Awaitable[Reply]) -> None:
-        reply = await answer
+        try:
+            reply = await answer
+        except Exception as bug:  # noqa: BLE001 -- nobody else would answer
+            reply = _bug(bug)
         self._pending = None
         self._write(request, reply)
         self._go_on()
@@ -256,7 +286,9 @@ class Connection(asyncio.Protocol):
         if self._last:
             return
         self._last = True
+        self._service.refused(status)
         self._waiting.clear()
+        self._current = None
         if self._pending is None:  # else its answer is the last that this connection sees
             reply = routes.problem(status)
             self._transport.write(head(reply, keep_alive=False) + reply.body)
@@ -267,6 +299,19 @@ class Connection(asyncio.Protocol):
         self._enter(State.LINGER)
 
     # -- the listener's side
+
+    @property
+    def waiting_since(self) -> float:
+        """Since when, on the loop's clock, it has waited for the client; infinite while the client waits for us."""
+        return math.inf if self.state is State.ANSWER else self.deadline - self._seconds[self.state]
+
+    def shed(self) -> None:
+        """Give the memory back: with the answer that is due, else at once."""
+        self._last = True
+        if self._pending is None:
+            self._current = None
+            self._waiting.clear()
+            self._transport.abort()
 
     def expired(self) -> None:
         """The deadline is over: a request that has begun is told so; then the connection is closed."""
@@ -296,6 +341,11 @@ class _Refused(Exception):  # noqa: N818 -- the request is
     def __init__(self, status: HTTPStatus) -> None:
         super().__init__(status)
         self.status = status
+
+
+def _bug(bug: Exception) -> Reply:
+    log.error("bug: request not answered", exception=bug)
+    return routes.problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 _LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}

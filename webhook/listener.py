@@ -1,4 +1,9 @@
-"""The admission port: accepts connections, ends the ones that take too long, and drains when it is to go."""
+"""The admission port: accepts connections, ends the ones that take too long, and drains when it is to go.
+
+Whoever can reach the port may open connections and send bodies, so both are bounded together, and where there are too
+many it is not the newcomer that goes, who may be the API server: of connections the one that has kept us waiting
+longest, of bodies the largest.
+"""
 
 import asyncio
 import ssl
@@ -6,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from irsa.runtime.health import Readiness
 from irsa.runtime.logs import Log
@@ -20,10 +25,13 @@ log: Final = Log("webhook.listener")
 
 SWEEP_SECONDS: Final = 1.0
 DRAIN_SECONDS: Final = 10.0
-CONNECTIONS_LIMIT: Final = 4096
+CONNECTIONS_LIMIT: Final = 1024  # idle over TLS they weigh 50 MB
+BODIES_LIMIT: Final = 16 * 1024 * 1024  # bytes of the largest bodies of all connections together
 BACKLOG: Final = 1024
 
 CONNECTIONS: Final = Gauge("irsa_admission_connections", "Open connections to the admission port.")
+REFUSED: Final = Counter("irsa_admission_refused_total", "Requests that were no review, by HTTP status.", ["status"])
+SHED: Final = Counter("irsa_admission_shed_total", "Connections closed to make room for others.", ["reason"])
 
 
 class Listener:
@@ -43,6 +51,8 @@ class Listener:
         self._readiness = readiness
         self._deadlines = deadlines or Deadlines()
         self._connections: set[Connection] = set()
+        self._weight = 0
+        self._shed = 0
         CONNECTIONS.set_function(lambda: len(self._connections))
 
     def health(self, target: Target) -> Reply:
@@ -50,6 +60,17 @@ class Listener:
         if target is Target.LIVE:
             return Reply(200, b"ok\n", TEXT)
         return Reply(200 if self._readiness.ready else 503, self._readiness.explanation().encode(), TEXT)
+
+    def refused(self, status: int) -> None:
+        """A request got no further than HTTP."""
+        REFUSED.labels(status).inc()
+        log.debug("request refused", status=status)
+
+    def grown(self, _: Connection, size: int) -> None:
+        """A connection's largest body has grown; where all of them are too much, the heaviest connection goes."""
+        self._weight += size
+        while self._weight > BODIES_LIMIT:
+            self._make_room(max(self._connections, key=lambda each: each.weight), "bodies")
 
     @property
     def draining(self) -> bool:
@@ -84,13 +105,23 @@ class Listener:
             sweeper.cancel()
 
     def _connection(self) -> Connection:
-        return Connection(self, self._deadlines, self._joined, self._connections.discard)
+        return Connection(self, self._deadlines, self._joined, self._left)
 
     def _joined(self, connection: Connection) -> None:
         self._connections.add(connection)
         if len(self._connections) > CONNECTIONS_LIMIT:
-            log.warning("too many connections; closing the newest", limit=CONNECTIONS_LIMIT)
-            connection.abort()
+            self._make_room(min(self._connections, key=lambda each: each.waiting_since), "connections")
+
+    def _left(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        self._weight -= connection.weight
+
+    def _make_room(self, connection: Connection, reason: str) -> None:
+        self._shed += 1
+        SHED.labels(reason).inc()
+        self._weight -= connection.weight
+        connection.weight = 0
+        connection.shed()
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -99,6 +130,9 @@ class Listener:
             now = loop.time()
             for connection in [each for each in self._connections if each.deadline < now]:
                 connection.expired()
+            if self._shed:
+                log.warning("too many connections or bodies; closed some to make room", closed=self._shed)
+                self._shed = 0
 
     async def _drain(self) -> None:
         end = asyncio.get_running_loop().time() + DRAIN_SECONDS

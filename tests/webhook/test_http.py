@@ -17,7 +17,7 @@ import trustme
 from irsa.runtime.health import Readiness
 from tests.webhook.yardstick import Yardstick
 from webhook.http import Deadlines
-from webhook.listener import Listener
+from webhook.listener import REFUSED, Listener
 from webhook.routes import BODY_LIMIT, HEAD_LIMIT, Reply
 
 Answer = tuple[int, str, bytes]
@@ -300,11 +300,16 @@ async def test_an_idle_connection_is_closed_in_the_end(ours: Callable[..., Await
     writer.close()
 
 
-async def test_a_header_without_end_is_refused_early(ours: Callable[..., Awaitable[Port]]) -> None:
+@pytest.mark.parametrize(
+    "begun",
+    [b"GET /livez HTTP/1.1\r\nX: ", chunked(b"{}")[:-2] + b"X: ", chunked(b"{}")[:-11] + b";a="],
+    ids=["header", "trailer", "chunk-extension"],
+)
+async def test_a_line_without_end_is_refused_early(ours: Callable[..., Awaitable[Port]], begun: bytes) -> None:
     """The parser keeps it to itself until it is whole, so we count."""
     port = await ours()
     reader, writer = await port.connect()
-    writer.write(b"GET /livez HTTP/1.1\r\nX: ")
+    writer.write(begun)
     for _ in range(2 * HEAD_LIMIT // 1024):
         writer.write(b"x" * 1024)
         await writer.drain()
@@ -325,15 +330,40 @@ async def test_a_refusal_reaches_a_client_that_is_still_sending(ours: Callable[.
     writer.close()
 
 
-async def test_a_bug_is_an_answer_too() -> None:
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "later"])
+async def test_a_bug_is_an_answer_too(late: bool) -> None:
     """What the service raises is our fault: HTTP 500, and the connection goes on."""
 
-    def broken(_: bytes) -> Reply:
+    async def raising() -> Reply:
+        raise RuntimeError("bug")
+
+    def broken(_: bytes) -> Awaitable[Reply]:
+        if late:
+            return raising()
         raise RuntimeError("bug")
 
     async with Listener(broken, Readiness()).listen(0, host="127.0.0.1") as number:
         answers = await Port(number).exchange(post(b"{}"), get(b"/livez"), answers=2)
     assert [500, 200] == [status for status, _, _ in answers]
+
+
+@pytest.mark.parametrize(
+    "case, status",
+    [("no-type", "415"), ("unknown-path", "404"), ("garbage", "400"), ("oversize-by-length", "413"), ("review", "")],
+)
+async def test_what_got_no_further_than_http_is_counted(
+    ours: Callable[..., Awaitable[Port]], case: str, status: str
+) -> None:
+    """By status, so that an operator sees what the API server only reports as a failed call."""
+
+    def counted() -> dict[str, float]:
+        found = [sample for metric in REFUSED.collect() for sample in metric.samples if sample.name.endswith("_total")]
+        return {sample.labels["status"]: sample.value for sample in found}
+
+    port, before = await ours(), counted()
+    await port.exchange(CASES[case][0])
+    more = {each: value - before.get(each, 0) for each, value in counted().items() if value != before.get(each, 0)}
+    assert ({status: 1} if status else {}) == more
 
 
 async def test_who_stops_sends_clients_elsewhere_and_finishes() -> None:
