@@ -70,7 +70,10 @@ class Admission:
         return self._decide(question, account, standing, started)
 
     async def _look(self, question: AdmissionReview, account: Account, known: Standing, started: float) -> Reply:
-        standing = await self._lookup.find(*account, known)
+        try:
+            standing = await self._lookup.find(*account, known)
+        except Exception as bug:  # noqa: BLE001 -- the API server waits for an answer
+            return self._bug(bug, started)
         return self._decide(question, account, standing, started)
 
     def _decide(self, question: AdmissionReview, account: Account, standing: Standing, started: float) -> Reply:

@@ -68,7 +68,14 @@ class LiveLookup:
         try:
             async with asyncio.timeout(self._deadline):
                 found = await self._insist(key)
-        except (ApiError, aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as problem:
+        except (
+            ApiError,
+            aiohttp.ClientError,
+            TimeoutError,
+            OSError,
+            msgspec.DecodeError,
+            UnicodeDecodeError,
+        ) as problem:
             LIVE_GETS.labels("failed").inc()
             log.warning(
                 "live look failed; deciding by what the watch brought",

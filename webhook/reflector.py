@@ -2,7 +2,8 @@
 
 The list goes into a fresh table that replaces the old one at one stroke, so nobody ever sees half of it; what is
 watched changes the table in place. A watch that ends, fails or is too old (410) starts again, from where it was or
-from a new list; after a failure with a growing pause. Bookmarks keep the place fresh where nothing changes.
+from a new list; after a failure, or where it brought nothing, with a growing pause. Bookmarks keep the place fresh
+where nothing changes.
 """
 
 import asyncio
@@ -84,7 +85,11 @@ class Mirror(Protocol):
         """An object is gone."""
 
 
-class _Expired(Exception):  # noqa: N818 -- the place in the watch is
+class _Ended(Exception):  # noqa: N818 -- the watch has
+    pass
+
+
+class _Expired(_Ended):  # the place in the watch is too old
     pass
 
 
@@ -98,23 +103,31 @@ async def reflect(api: Api, path: str, mirror: Mirror, *, params: dict[str, str]
     """Keep `mirror` equal to the objects at `path`, for ever."""
     version, failures = "", 0
     while True:
+        problem: Exception | None = _Ended("the watch ended before it brought anything")
         try:
             if not version:
                 version = await _list(api, path, mirror, params or {})
-                failures = 0
             async for seen in _watch(api, path, mirror, params or {}, version):
-                version, failures = seen, 0
-        except _Expired as problem:
-            log.info("watch too old: listing again", path=path, reason=str(problem))
-            version = ""
-        except (ApiError, aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError) as problem:
-            if isinstance(problem, ApiError) and problem.status == 410:  # noqa: PLR2004 -- HTTP's Gone
+                version, failures, problem = seen, 0, None
+        except _Expired as expired:
+            log.info("watch too old: listing again", path=path, reason=str(expired))
+            version, problem = "", expired
+        except (ApiError, aiohttp.ClientError, TimeoutError, OSError, msgspec.DecodeError, UnicodeDecodeError) as found:
+            if isinstance(found, ApiError) and found.status == 410:  # noqa: PLR2004 -- HTTP's Gone
                 version = ""
-            pause = PAUSES[min(failures, len(PAUSES) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 -- no secret
-            failures += 1
-            report = log.info if failures == 1 else log.warning
-            report("API server did not answer", path=path, reason=_words(problem), retry_seconds=round(pause, 1))
-            await asyncio.sleep(pause)
+            problem = found
+        except Exception as bug:  # noqa: BLE001 -- without this table there are no roles, so it is made anew
+            log.error("bug: listing again", path=path, exception=bug)
+            version, problem = "", bug
+        if problem is None:
+            continue
+        pause = PAUSES[min(failures, len(PAUSES) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 -- no secret
+        failures += 1
+        report = log.info if failures == 1 else log.warning
+        report(
+            "API server did not answer as it should", path=path, reason=_words(problem), retry_seconds=round(pause, 1)
+        )
+        await asyncio.sleep(pause)
 
 
 async def _list(api: Api, path: str, mirror: Mirror, params: dict[str, str]) -> str:
