@@ -1,8 +1,8 @@
 """What stands in a webhook configuration's `caBundle`, and what ought to.
 
-What is missing is added at once; what is too much goes only after a while, since another replica may still show a
-certificate that it signed, and two replicas must not write against each other. Certificates are compared by their
-content, not by how the PEM is folded.
+What is missing is added at once, beside what is there; what is too much goes only after a while, since another replica
+may still show a certificate that it signed, and two replicas must not write against each other. Certificates are
+compared by their content, not by how the PEM is folded.
 """
 
 import base64
@@ -10,9 +10,10 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives import hashes, serialization
 
 EXTRA: Final = timedelta(minutes=1)
 _PEM: Final = re.compile(rb"-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----")
@@ -53,14 +54,15 @@ def corrections(
 
     `extra_since` is when more than `wanted` was first seen; None: not before `now`.
     """
-    pem = b"".join(each.rstrip() + b"\n" for each in wanted)
-    keys = set(parse(pem))
+    keys = set(parse(b"".join(wanted)))
     prune = extra_since is not None and now - extra_since >= EXTRA
     operations, extra = [], False
     for index, there in enumerate(trusted(configuration)):
-        more = bool(set(there) - keys)
-        extra = extra or more
+        more = [there[key] for key in there if key not in keys]
+        extra = extra or bool(more)
         if keys - set(there) or (more and prune):
+            kept = [] if prune else [each.public_bytes(serialization.Encoding.PEM) for each in more]
+            pem = b"".join(each.rstrip() + b"\n" for each in (*wanted, *kept))
             value = base64.b64encode(pem).decode()
             operations.append({"op": "add", "path": f"/webhooks/{index}/clientConfig/caBundle", "value": value})
     if operations:
@@ -69,13 +71,61 @@ def corrections(
     return operations, extra
 
 
-def verifies(configuration: Mapping[str, Any], chain: bytes) -> bool:
-    """Whether every webhook of the configuration trusts a served chain (PEM, leaf first)."""
+def objection(configuration: Mapping[str, Any], chain: bytes, now: datetime) -> str:
+    """Why an API server that calls by a configuration would refuse a chain (PEM, leaf first); empty: it would not.
+
+    As it decides itself: the leaf's names, all dates, and a chain to one of the certificates that `caBundle` trusts.
+    """
     served = list(parse(chain).values())
-    return bool(served) and all(
-        any(_issued(certificate, authority) for certificate in served for authority in there.values())
-        for there in trusted(configuration)
-    )
+    if not served:
+        return "no certificate is served"
+    leaf = served[0]
+    if not _valid(leaf, now):
+        return f"what we serve is valid from {leaf.not_valid_before_utc} to {leaf.not_valid_after_utc}"
+    for there, webhook in zip(trusted(configuration), configuration["webhooks"], strict=True):
+        name = called(webhook["clientConfig"])
+        if not named(leaf, name):
+            return f"what we serve is not for {name}, the name that the API server calls"
+        if not _leads(served, list(there.values()), now):
+            return "its caBundle does not trust what we serve"
+    return ""
+
+
+def called(client: Mapping[str, Any]) -> str:
+    """The name that the API server expects in the certificate, by a `clientConfig`."""
+    if service := client.get("service"):
+        return f"{service['name']}.{service['namespace']}.svc"
+    return urlsplit(client.get("url", "")).hostname or ""
+
+
+def named(leaf: x509.Certificate, name: str) -> bool:
+    """Whether a certificate is for a host, a DNS name or an address (RFC 6125: `*` is one whole label, the first)."""
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (x509.ExtensionNotFound, ValueError):
+        return False
+    if name in [str(each) for each in names.get_values_for_type(x509.IPAddress)]:
+        return True
+    own = [each.lower() for each in names.get_values_for_type(x509.DNSName)]
+    _, dot, rest = name.lower().partition(".")
+    return name.lower() in own or (bool(dot) and f"*.{rest}" in own)
+
+
+def _leads(served: Sequence[x509.Certificate], anchors: Sequence[x509.Certificate], now: datetime) -> bool:
+    leaf, *others = served
+    seen: list[x509.Certificate] = []
+    at = [leaf]
+    while at:
+        certificate = at.pop()
+        seen.append(certificate)
+        if any(_valid(anchor, now) and _issued(certificate, anchor) for anchor in anchors):
+            return True
+        at += [each for each in others if each not in seen and _valid(each, now) and _issued(certificate, each)]
+    return False
+
+
+def _valid(certificate: x509.Certificate, now: datetime) -> bool:
+    return certificate.not_valid_before_utc <= now <= certificate.not_valid_after_utc
 
 
 def _issued(certificate: x509.Certificate, authority: x509.Certificate) -> bool:

@@ -5,6 +5,7 @@ With an authority of our own: its Secret holds the authorities (see `rotation`),
 remembers. With files: somebody else does all that, and we only look whether the live `caBundle` trusts what we serve.
 """
 
+import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -55,6 +56,7 @@ class Endpoint:
         self._signer = b""
         self._extra_since: datetime | None = None
         self._blind = False
+        self._objection = ""
         if configuration:
             readiness.expect(CONDITION, f"MutatingWebhookConfiguration {configuration} not looked at yet")
 
@@ -65,24 +67,45 @@ class Endpoint:
             ApiError, aiohttp.ClientError, TimeoutError, BundleError: something is not in order yet.
         """
         if not self._names:
-            await self._watch_files()
+            await self._watch_files(now)
             return
+        self._renew(now)
+        authorities, version = await self._read(now)
+        if self._leaf is None:  # better one that is not trusted yet than a port that answers nobody
+            self._show(authorities, now)
+        there = await self._publish(authorities, now)
+        if self._signer != authorities.certificate:
+            self._show(authorities, now)
+        seen = there is None or self._judge(there, self._serving.chain, now)
+        await self._step(authorities, rotation.step(authorities, now, seen=seen), now, version)
+
+    def _renew(self, now: datetime) -> None:
+        # From memory, before anything is asked: what keeps us from our Secret must not let the leaf run out.
+        remembered = self._authorities
+        if remembered and self._signer == remembered.certificate and rotation.due(self._leaf_certificate(), now):
+            with contextlib.suppress(ValueError):  # the authority itself is over
+                self._show(remembered, now)
+
+    async def _read(self, now: datetime) -> tuple[Authorities, str]:
         remembered = self._authorities
         there = await self._secrets.keep(
             self._secret, TLS, lambda: write(remembered) if remembered else fresh(now), usable
         )
-        authorities = self._authorities = read(there.data)
-        if self._leaf is None:  # better one that is not trusted yet than a port that answers nobody
-            self._show(authorities, now)
-        seen = await self._publish(authorities, now)
-        if self._signer != authorities.certificate or rotation.due(self._leaf_certificate(), now):
-            self._show(authorities, now)
-        step = rotation.step(authorities, now, seen=seen)
-        if step is not Step.KEEP:
-            made = new_authority("irsa webhook CA", now, AUTHORITY_LIFE)
-            after = rotation.advance(authorities, step, now, (made.certificate, made.key))
-            await self._secrets.update(self._secret, TLS, write(after), there.version)
-            log.info("CA rotation", step=step.value, secret=self._secret)
+        found, version = read(there.data), there.version
+        # What is over can sign nothing, and nobody trusts it any more: there is nothing to wait for.
+        while (over := rotation.step(found, now, seen=False)) in {Step.PROMOTE, Step.REPLACE}:
+            found, version = await self._step(found, over, now, version)
+        self._authorities = found
+        return found, version
+
+    async def _step(self, authorities: Authorities, step: Step, now: datetime, version: str) -> tuple[Authorities, str]:
+        if step is Step.KEEP:
+            return authorities, version
+        made = new_authority("irsa webhook CA", now, AUTHORITY_LIFE)
+        after = rotation.advance(authorities, step, now, (made.certificate, made.key))
+        there = await self._secrets.update(self._secret, TLS, write(after), version)
+        log.info("CA rotation", step=step.value, secret=self._secret)
+        return read(there.data), there.version
 
     def _leaf_certificate(self) -> Any:  # noqa: ANN401 -- cryptography's certificate
         assert self._leaf is not None  # noqa: S101 -- `round` showed one
@@ -94,9 +117,9 @@ class Endpoint:
         self._serving.show(self._leaf.certificate, self._leaf.key)
         log.info("serving certificate made", names=self._names, until=self._leaf.parsed().not_valid_after_utc)
 
-    async def _publish(self, authorities: Authorities, now: datetime) -> bool:
+    async def _publish(self, authorities: Authorities, now: datetime) -> dict[str, Any] | None:
         if not self._configuration:
-            return True
+            return None
         there = await self._look()
         wanted = authorities.published()
         if self._signer not in wanted:  # ours is of an authority that is gone: trusted until the new one is shown
@@ -109,9 +132,9 @@ class Endpoint:
                 "PATCH", self._path, body=operations, content_type="application/json-patch+json"
             )
             log.info("caBundle written", configuration=self._configuration, certificates=len(wanted))
-        return self._judge(there, (self._leaf.certificate if self._leaf else b""))
+        return there
 
-    async def _watch_files(self) -> None:
+    async def _watch_files(self, now: datetime) -> None:
         if not self._configuration or self._blind:
             return
         try:
@@ -123,16 +146,17 @@ class Endpoint:
             self._readiness.met(CONDITION)
             log.warning("no right to read the webhook configuration: whether it trusts us is not checked")
             return
-        self._judge(there, self._serving.chain)
+        self._judge(there, self._serving.chain, now)
 
-    def _judge(self, there: Mapping[str, Any], chain: bytes) -> bool:
-        if bundle.verifies(there, chain):
+    def _judge(self, there: Mapping[str, Any], chain: bytes, now: datetime) -> bool:
+        why = bundle.objection(there, chain, now)
+        if why and why != self._objection:
+            log.warning("the API server does not trust us", configuration=self._configuration, reason=why)
+        self._objection = why
+        if not why:
             self._readiness.met(CONDITION)
             return True
-        self._readiness.expect(
-            CONDITION,
-            f"the caBundle of MutatingWebhookConfiguration {self._configuration} does not trust what we serve",
-        )
+        self._readiness.expect(CONDITION, f"MutatingWebhookConfiguration {self._configuration}: {why}")
         return False
 
     async def _look(self) -> dict[str, Any]:

@@ -12,15 +12,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 from irsa.runtime.health import Readiness
 from irsa.runtime.tls import ServingCertificate
 from tests.cluster import pki
 from tests.cluster.apiserver import ApiServer
 from tests.webhook.process import ARN, CONFIGURATIONS, Mount, Site, Webhook, eventually, shown, trusts
-from webhook.bundle import verifies
-from webhook.endpoint import Endpoint
-from webhook.kube import Api, from_kubeconfig
+from webhook.bundle import objection
+from webhook.endpoint import Endpoint, fresh
+from webhook.kube import Api, ApiError, from_kubeconfig
 from webhook.listener import Listener
 from webhook.routes import Reply
 from webhook.secrets import Secrets
@@ -210,7 +211,65 @@ async def test_two_years_of_rotation_in_which_every_handshake_succeeds(apiserver
     assert len(leaves) > 50
 
 
+def test_an_authority_that_is_over_is_replaced_at_the_start(apiserver: ApiServer, tmp_path: Path) -> None:
+    """A cluster that was switched off for two years: what its Secret holds can sign nothing any more."""
+    site = Site(apiserver, tmp_path)
+    site.account("app")
+    old = fresh(datetime.now(UTC) - timedelta(days=730))
+    data = {key: base64.b64encode(value).decode() for key, value in old.items()}
+    secret = {"metadata": {"name": "irsa-webhook-ca"}, "type": "kubernetes.io/tls", "data": data}
+    site.api.client.create(f"/api/v1/namespaces/{site.namespace}/secrets", secret)
+    with site.webhook() as webhook:
+        site.register(webhook.port)
+        webhook.wait_ready()
+        assert ARN == site.role("app")
+    assert old["tls.crt"] not in site.bundle
+
+
+async def test_a_leaf_is_renewed_without_the_secret(apiserver: ApiServer, tmp_path: Path) -> None:
+    """Whoever takes our right to read it away must not find us expired a week later."""
+    site = Site(apiserver, tmp_path)
+    rights = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{site.namespace}"
+    user = f"keeper-{site.namespace}"
+    rule = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "create", "update"]}
+    apiserver.client.create(f"{rights}/roles", {"metadata": {"name": "keeper"}, "rules": [rule]})
+    binding = {
+        "metadata": {"name": "keeper"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "keeper"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}],
+    }
+    apiserver.client.create(f"{rights}/rolebindings", binding)
+    serving, now = ServingCertificate(), datetime.now(UTC)
+    async with Api(from_kubeconfig(apiserver.user(user))) as api:
+        secrets = Secrets(api, site.namespace)
+        endpoint = Endpoint(api, secrets, serving, Readiness(), names=("localhost",), secret="ca", configuration="")
+        for _ in range(100):  # RBAC takes a moment
+            with contextlib.suppress(ApiError):
+                await endpoint.round(now)
+                break
+            await asyncio.sleep(0.1)
+        first = serving.chain
+        assert first
+        apiserver.client.delete(f"{rights}/rolebindings/keeper")
+        while await allowed(api, site.namespace):
+            await asyncio.sleep(0.1)
+        for day, renewed in ((1, False), (5, True)):
+            with pytest.raises(ApiError, match="403"):
+                await endpoint.round(now + timedelta(days=day))
+            assert renewed == (first != serving.chain)
+
+
+async def allowed(api: Api, namespace: str) -> bool:
+    """Whether the Secret may be read."""
+    try:
+        await api.raw("GET", f"/api/v1/namespaces/{namespace}/secrets/ca")
+    except ApiError:
+        return False
+    return True
+
+
 def _trusted(bundle: bytes, chain: bytes) -> bool:
-    # The leaves of this test lie in the future, so dates are left out; the signature is what is looked at.
-    there = {"webhooks": [{"clientConfig": {"caBundle": base64.b64encode(bundle).decode()}}]}
-    return verifies(there, chain)
+    # The leaves of this test lie in the future: they are looked at when each of them begins.
+    client = {"url": "https://localhost:1", "caBundle": base64.b64encode(bundle).decode()}
+    begin = x509.load_pem_x509_certificate(chain).not_valid_before_utc + timedelta(hours=1)
+    return not objection({"webhooks": [{"clientConfig": client}]}, chain, begin)

@@ -4,6 +4,7 @@ import base64
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import trustme
 
 from webhook import bundle, rotation
 from webhook.authority import Pair, new_authority, sign
@@ -94,9 +95,9 @@ def test_a_leaf_is_renewed_at_two_thirds(begun: int, due: bool) -> None:
     assert due is rotation.due(leaf, START + begun * DAY - (timedelta(hours=2) if begun < 0 else timedelta(0)))
 
 
-def configuration(*bundles: bytes) -> dict[str, object]:
+def configuration(*bundles: bytes, url: str = "https://a.example:8443/mutate") -> dict[str, object]:
     webhooks = [
-        {"name": f"w{n}", "clientConfig": {"caBundle": base64.b64encode(each).decode()}}
+        {"name": f"w{n}", "clientConfig": {"url": url, "caBundle": base64.b64encode(each).decode()}}
         for n, each in enumerate(bundles)
     ]
     return {"metadata": {"resourceVersion": "7"}, "webhooks": webhooks}
@@ -120,11 +121,14 @@ OURS, THEIRS = authorities().certificate, authorities().certificate
     ids=["empty", "junk", "right", "folded-otherwise", "overwritten", "more", "more-for-a-while", "more-for-long"],
 )
 def test_the_bundle_is_corrected(there: bytes, extra_since: datetime | None, written: bool, extra: bool) -> None:
-    """What is missing is added at once; what is too much goes only after a minute."""
+    """What is missing is added at once; what is too much goes only after a minute, also where something was missing."""
     operations, more = bundle.corrections(configuration(there), [OURS], START, extra_since)
     assert (written, extra) == (bool(operations), more)
     if written:
         assert {"op": "test", "path": "/metadata/resourceVersion", "value": "7"} == operations[0]
+        after = list(bundle.parse(base64.b64decode(operations[1]["value"])))
+        old = [key for key in bundle.parse(there) if extra_since is None and key not in bundle.parse(OURS)]
+        assert [*bundle.parse(OURS), *old] == after
 
 
 def test_every_webhook_of_the_configuration_counts() -> None:
@@ -135,12 +139,61 @@ def test_every_webhook_of_the_configuration_counts() -> None:
         bundle.corrections(configuration(), [OURS], START, None)
 
 
-def test_only_an_authority_that_signed_it_verifies_a_leaf() -> None:
-    """A name is not enough: the signature counts."""
-    made = authorities()
-    leaf = sign(Pair(made.certificate, made.key), ("a.example",), START, LEAF_LIFE).certificate
-    assert bundle.verifies(configuration(made.certificate), leaf)
-    assert bundle.verifies(configuration(OURS + made.certificate), leaf)
-    assert not bundle.verifies(configuration(OURS), leaf)
-    assert not bundle.verifies(configuration(made.certificate, OURS), leaf)
-    assert not bundle.verifies(configuration(made.certificate), b"")
+def leaf_of(made: Authorities, *names: str, now: datetime = START, life: timedelta = LEAF_LIFE) -> bytes:
+    return sign(Pair(made.certificate, made.key), names or ("a.example",), now, life).certificate
+
+
+MADE, EARLIER = authorities(), authorities(START - 2 * AUTHORITY_LIFE)
+
+
+@pytest.mark.parametrize(
+    "there, chain, why",
+    [
+        (configuration(MADE.certificate), leaf_of(MADE), ""),
+        (configuration(OURS + MADE.certificate), leaf_of(MADE), ""),
+        (configuration(OURS), leaf_of(MADE), "does not trust"),
+        (configuration(MADE.certificate, OURS), leaf_of(MADE), "does not trust"),
+        (configuration(MADE.certificate), b"", "no certificate"),
+        (configuration(MADE.certificate), leaf_of(MADE, now=START - DAY, life=DAY / 2), "valid from"),
+        (configuration(MADE.certificate), leaf_of(MADE, now=START + DAY), "valid from"),
+        (configuration(EARLIER.certificate), leaf_of(EARLIER, now=START - 2 * AUTHORITY_LIFE), "valid from"),
+        (configuration(MADE.certificate), leaf_of(MADE, "b.example"), "not for a.example"),
+        (configuration(MADE.certificate), leaf_of(MADE, "*.example"), ""),
+        (configuration(MADE.certificate), leaf_of(MADE, "*.a.example"), "not for a.example"),
+        (configuration(MADE.certificate), leaf_of(MADE, "A.EXAMPLE"), ""),
+        (configuration(MADE.certificate, url="https://127.0.0.1:1"), leaf_of(MADE), "not for 127.0.0.1"),
+        (configuration(MADE.certificate), MADE.certificate, "not for a.example"),
+        (configuration(OURS), leaf_of(MADE) + MADE.certificate, "does not trust"),
+        (configuration(OURS), leaf_of(MADE) + OURS, "does not trust"),
+    ],
+    ids=[
+        "trusted", "among-others", "by-another", "by-one-of-two", "nothing-served", "over", "not-begun",
+        "all-of-it-over", "another-name", "wildcard", "wildcard-of-what-is-below", "capitals", "an-address",
+        "the-authority-itself", "with-its-own-authority", "with-an-authority-that-did-not-sign",
+    ],
+)  # fmt: skip
+def test_why_an_api_server_would_refuse_what_is_served(there: dict[str, object], chain: bytes, why: str) -> None:
+    """Signature, dates and name, as it verifies them; anything else would be ready, and no pod would get its role."""
+    said = bundle.objection(there, chain, START)
+    assert why in said
+    assert bool(why) == bool(said)
+
+
+def test_an_intermediate_may_stand_between() -> None:
+    """What is served brings it along, in any order; one that is missing, or over, breaks the chain."""
+    root = trustme.CA()
+    between = root.create_child_ca()
+    served = between.issue_cert("a.example").cert_chain_pems
+    leaf, middle = (each.bytes() for each in served)
+    there, now = configuration(root.cert_pem.bytes()), datetime.now(UTC)
+    assert not bundle.objection(there, leaf + middle, now)
+    assert not bundle.objection(there, leaf + OURS + middle, now)
+    assert "does not trust" in bundle.objection(there, leaf, now)
+
+
+def test_the_name_is_the_services() -> None:
+    """Of a configuration as the chart writes it."""
+    there = configuration(MADE.certificate)
+    there["webhooks"][0]["clientConfig"]["service"] = {"name": "irsa-webhook", "namespace": "irsa-system"}  # type: ignore[index]
+    assert not bundle.objection(there, leaf_of(MADE, "irsa-webhook.irsa-system.svc"), START)
+    assert "irsa-webhook.irsa-system.svc" in bundle.objection(there, leaf_of(MADE), START)
