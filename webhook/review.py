@@ -17,6 +17,7 @@ from webhook.model import AdmissionRequest, AdmissionReview, Operation, Pod
 
 API_VERSION: Final = "admission.k8s.io/v1"
 KIND: Final = "AdmissionReview"
+MIRROR: Final = "kubernetes.io/config.mirror"  # kubelet's annotation
 
 _decoder: Final = msgspec.json.Decoder(AdmissionReview)
 _encoder: Final = msgspec.json.Encoder()
@@ -120,6 +121,8 @@ def concerns(request: AdmissionRequest) -> str:
         return "subresource"
     if request.operation not in {None, "", "CREATE"}:
         return "not-a-creation"  # volumes of an existing pod cannot be changed
+    if request.object is not None and MIRROR in request.object.annotations:
+        return "mirror-pod"  # a static pod's image in the API: with a token the API server would refuse it
     return ""
 
 
