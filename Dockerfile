@@ -29,6 +29,8 @@ RUN rm -rf /usr/local/lib/python3*/site-packages/pip* /usr/local/lib/python3*/en
       /usr/lib/python3*/ensurepip /usr/share/python-wheels
 COPY --from=dependencies /opt/irsa /opt/irsa
 COPY --from=package /package /opt/irsa
+# What manifests made for the Go webhook start: they only need this image.
+RUN printf '#!/bin/sh\nexec /opt/irsa/bin/irsa webhook "$@"\n' >/webhook && chmod 755 /webhook
 ENV PATH=/opt/irsa/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
 WORKDIR /
