@@ -6,6 +6,8 @@ from typing import Final
 import aiohttp
 import msgspec
 
+from webhook.annotations import partition_of
+from webhook.injection import Settings
 from webhook.kube import ConfigError
 
 ENDPOINT: Final = "http://169.254.169.254"
@@ -17,6 +19,14 @@ class Instance(msgspec.Struct, frozen=True, rename="camel"):
 
     account_id: str
     region: str = ""
+
+
+def composing(settings: Settings, there: Instance) -> Settings:
+    """Settings by which a role without `arn:` is one of the instance's account."""
+    defaults = msgspec.structs.replace(
+        settings.defaults, account_id=there.account_id, partition=partition_of(there.region)
+    )
+    return msgspec.structs.replace(settings, defaults=defaults)
 
 
 async def identify() -> Instance:

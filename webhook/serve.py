@@ -16,7 +16,6 @@ from irsa.runtime.listener import listen
 from irsa.runtime.logs import Log
 from webhook import ciphers, instance, operator
 from webhook.admission import Admission
-from webhook.annotations import partition_of
 from webhook.certs import Keeper, Names
 from webhook.endpoint import Endpoint
 from webhook.figures import GoFigures, registered
@@ -185,11 +184,7 @@ def _serving(config: Config) -> tls.ServingCertificate:
 
 
 async def _composing(config: Config) -> Config:
-    there = await instance.identify()
-    defaults = msgspec.structs.replace(
-        config.settings.defaults, account_id=there.account_id, partition=partition_of(there.region)
-    )
-    return msgspec.structs.replace(config, settings=msgspec.structs.replace(config.settings, defaults=defaults))
+    return msgspec.structs.replace(config, settings=instance.composing(config.settings, await instance.identify()))
 
 
 async def _end(lifetime: process.Lifetime, writing: asyncio.Task[None], stop: asyncio.Event) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import http.server
 import json
 import os
 import re
@@ -68,14 +69,21 @@ class Webhook:
 
 @contextlib.contextmanager
 def started(
-    kubeconfig: Path, folder: Path, *flags: str, port: int = 0, command: list[str] | None = None
+    kubeconfig: Path,
+    folder: Path,
+    *flags: str,
+    port: int = 0,
+    command: list[str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[Webhook]:
     """A webhook process that lives as long as the body."""
     free = free_ports(2)
     port, metrics_port = port or free[0], free[1]
     log = folder / f"webhook-{port}-{time.monotonic_ns()}.log"
     arguments = [f"--kubeconfig={kubeconfig}", f"--port={port}", f"--metrics-port={metrics_port}", *flags]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("IRSA_")}
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("IRSA_")} | dict(
+        variables or {}
+    )
     with log.open("wb") as stream:
         process = subprocess.Popen(
             [*(command or [sys.executable, "-m", "webhook"]), *arguments], stdout=stream, stderr=stream, env=environment
@@ -85,6 +93,39 @@ def started(
     finally:
         process.kill()
         process.wait()
+
+
+@contextlib.contextmanager
+def metadata_service(instance: Mapping[str, str]) -> Iterator[str]:
+    """EC2's instance metadata service, version 2, of an instance with `account_id` and `region`; gives its URL."""
+    document = json.dumps({"accountId": instance["account_id"], "region": instance["region"]}).encode()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            self._answer(b"token" if self.path == "/latest/api/token" else b"")
+
+        def do_GET(self) -> None:
+            known = self.headers["X-aws-ec2-metadata-token"] == "token" and self.path.endswith(
+                "/instance-identity/document"
+            )
+            self._answer(document if known else b"")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def _answer(self, body: bytes) -> None:
+            self.send_response(200 if body else 404)
+            self.send_header("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", "60")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 class Site:

@@ -1,8 +1,9 @@
 """The numbered rules of compatibility as data (`rules/*.yaml`), and how a webhook is asked about them.
 
-A case gives flags, what the ServiceAccount demo/app says (`annotations`; null: there is none), ConfigMap and Pod
-Identity file where it needs them, and a pod; `expect` is the pod afterwards, or `unchanged`. Where the Go webhook does
-something else, because we count it as a defect, `peer` says what and why. `~` in an expected value stands for anything.
+A case gives flags, what the ServiceAccount demo/app says (`annotations`; null: there is none), ConfigMap, Pod Identity
+file or EC2 instance where it needs them, and a pod; `expect` is the pod afterwards, or `unchanged`. Where the Go
+webhook does something else, because we count it as a defect, `peer` says what and why. `~` in an expected value is
+anything.
 """
 
 import base64
@@ -44,7 +45,7 @@ class Case:
     @property
     def setting(self) -> str:
         """What a process has to be started with; cases of equal setting share one."""
-        return json.dumps([self.data.get(key) for key in ("flags", "config_map", "identities")])
+        return json.dumps([self.data.get(key) for key in ("flags", "config_map", "identities", "instance")])
 
     @property
     def review(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Every numbered rule of compatibility, on our webhook and on any other that is given as `PEER=/path/to/binary`."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -14,11 +15,12 @@ from irsa.cli.webhook import command
 from tests.cluster import pki
 from tests.cluster.apiserver import ApiServer
 from tests.webhook import rules
-from tests.webhook.process import eventually, started
+from tests.webhook.process import eventually, metadata_service, started
 from tests.webhook.rules import Case
-from webhook import grants, mapping, review
+from webhook import grants, instance, mapping, review
 from webhook.annotations import read_service_account
 from webhook.grants import Sources
+from webhook.instance import Instance
 from webhook.options import config
 from webhook.store import UNKNOWN
 
@@ -29,7 +31,10 @@ NUMBER = itertools.count(1)
 def decide(case: Case) -> dict[str, Any]:
     """Our answer, from flags to AdmissionReview, without a process."""
     flags = [*case.data.get("flags", []), "--kube-api=http://127.0.0.1:1"]
-    settings = config(command.make_context("webhook", flags).params).settings
+    told = config(command.make_context("webhook", flags).params)
+    settings = told.settings
+    if told.compose:
+        settings = instance.composing(settings, Instance(**case.data["instance"]))
     identities = frozenset((each["namespace"], each["serviceAccount"]) for each in case.data.get("identities", []))
     sources = Sources(mapping.read(json.dumps(case.data.get("config_map", {})), settings.defaults), identities)
     question = review.read(json.dumps(case.review).encode())
@@ -98,7 +103,13 @@ def answers(apiserver: ApiServer, folder: Path, cases: list[Case], binary: str, 
         except OSError:
             return False
 
-    with started(apiserver.kubeconfig, folder, *options, command=binary.split()) as running:
+    with contextlib.ExitStack() as stack:
+        variables = {}
+        if "instance" in data:
+            variables["AWS_EC2_METADATA_SERVICE_ENDPOINT"] = stack.enter_context(metadata_service(data["instance"]))
+        running = stack.enter_context(
+            started(apiserver.kubeconfig, folder, *options, command=binary.split(), variables=variables)
+        )
         eventually(listed, "the first patched pod", explain=running.tail)
         found = {}
         for namespace, case in placed.items():
@@ -119,13 +130,30 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def test_rules_on_a_running_process(apiserver: ApiServer, tmp_path: Path, files: list[str]) -> None:
     """All cases without flags, over HTTPS, with ServiceAccounts of a real API server."""
-    cases = [case for case in CASES if case.setting == "[null, null, null]"]
+    cases = [case for case in CASES if case.setting == "[null, null, null, null]"]
     seen = answers(
         apiserver, tmp_path, cases, f"{sys.executable} -m webhook", [*files, "--webhook-configuration-name="]
     )
     wrong = [case.id for case in cases if not rules.matches(seen[case.id], case.expected(peer=False))]
     assert len(cases) > 40
     assert [] == wrong
+
+
+def test_rules_on_an_ec2_instance(apiserver: ApiServer, tmp_path: Path, files: list[str]) -> None:
+    """The account is asked of the instance metadata service, by a token, as version 2 of it wants."""
+    cases = [case for case in CASES if case.data.get("instance", {}).get("region") == "cn-north-1"]
+    seen = answers(
+        apiserver, tmp_path, cases, f"{sys.executable} -m webhook", [*files, "--webhook-configuration-name="]
+    )
+    assert [case.expected(peer=False) for case in cases] == [seen[case.id] for case in cases]
+
+
+def test_without_an_ec2_instance_the_operator_is_told(apiserver: ApiServer, tmp_path: Path, files: list[str]) -> None:
+    """Exit code 1, with the flag that would do instead."""
+    away = {"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"}
+    with started(apiserver.kubeconfig, tmp_path, "--compose-role-arn", *files, variables=away) as running:
+        assert 1 == running.process.wait(30)
+    assert "give --account-id" in running.log.read_text()
 
 
 @pytest.mark.parametrize("setting, cases", list(settings()), ids=[key for key, _ in settings()])
