@@ -209,9 +209,10 @@ class Connection(asyncio.Protocol):
         )
         try:
             reply = await self._service.answer(asked, request.fault)
-        except BaseException:
+        except Exception as bug:  # noqa: BLE001 -- the service answers for its own; nobody is to wait for what it missed
+            log.error("bug: request not answered", exception=bug)
             self._transport.abort()
-            raise
+            return
         self._pending = None
         if self._transport.is_closing():
             return

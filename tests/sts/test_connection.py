@@ -219,11 +219,12 @@ async def test_who_has_said_all_is_answered(serve: Serve) -> None:
     writer.close()
 
 
-async def test_a_bug_ends_the_connection_alone(serve: Serve) -> None:
-    """The service answers for its own bugs; should one get past it, nobody waits for ever."""
+async def test_a_bug_ends_the_connection_alone(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    """The service answers for its own bugs; should one get past it, it is in the log, and nobody waits for ever."""
     port = await serve()
     with suppress(ConnectionError):
         assert b"" == await port.whole(request("/bug"))
+    assert ["bug: request not answered"] == [record.message for record in caplog.records if record.name == "sts.http"]
     assert said(await port.whole(request("/", CLOSE)))
 
 
