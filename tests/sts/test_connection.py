@@ -129,6 +129,7 @@ BAD = {
     "two hosts": request("/", "Host: h"),
     "a control character in a header": request("/", "X: a\x00b"),
     "a head without bounds": request("/", *(f"X-{number}: {'a' * 1000}" for number in range(HEAD_LIMIT // 1000))),
+    "headers without bounds": request("/", *["a:b"] * (HEAD_LIMIT // 32)),
     "a target without bounds": request("/" + "a" * HEAD_LIMIT),
     "a header without an end": b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 2_000_000,
     "a trailer without an end": request("/", "Transfer-Encoding: chunked") + b"0\r\nX: " + b"a" * 2_000_000,
