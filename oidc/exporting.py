@@ -4,8 +4,6 @@ import ssl
 from pathlib import Path
 from typing import Final
 
-import aiohttp
-
 from irsa.runtime.logs import Log
 from oidc import export, jwks
 from oidc.destinations import Destination
@@ -14,7 +12,7 @@ from oidc.documents import Publication
 from oidc.errors import DocumentError, OIDCError, SourceError
 from oidc.jwks import KeySet
 from oidc.publisher import Publisher
-from oidc.sources.http import fetch
+from oidc.sources.http import fetch, session
 from oidc.sources.ledger import LedgerFile
 
 log: Final = Log("oidc.export")
@@ -72,10 +70,10 @@ async def check(url: str, ca: Path | None, expected: Publication) -> list[str]:
     except OSError as problem:
         raise SourceError(f"{ca}: {problem}") from None
     bodies = []
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=1)) as session:
+    async with session(context) as asking:
         for path in (DISCOVERY_PATH, JWKS_PATH):
             try:
-                bodies.append(await fetch(session, url.rstrip("/") + path, {}))
+                bodies.append(await fetch(asking, url.rstrip("/") + path, {}))
             except OIDCError as problem:
                 return [str(problem)]
     return export.differences(expected, *bodies)

@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-import aiohttp
 import msgspec
 
 from oidc import discovery, jwks
 from oidc.errors import ConfigError, SourceError
 from oidc.signer import kid_of
 from oidc.sources import Observation
-from oidc.sources.http import fetch
+from oidc.sources.http import fetch, session
 
 SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -81,12 +80,11 @@ class APIServer:
     async def observe(self) -> Observation:
         """Read both documents; what the API server says of `jwks_uri` does not matter, its path is fixed."""
         headers, context = await asyncio.to_thread(credentials, self._endpoint)
-        connector = aiohttp.TCPConnector(ssl=context, limit=1)
-        async with aiohttp.ClientSession(connector=connector) as session:
+        async with session(context) as asking:
             where = self.place + discovery.DISCOVERY_PATH
-            found = discovery.parse(await fetch(session, where, headers, self._endpoint.server_name), where)
+            found = discovery.parse(await fetch(asking, where, headers, self._endpoint.server_name), where)
             where = self.place + discovery.JWKS_PATH
-            keys, left = jwks.parse(await fetch(session, where, headers, self._endpoint.server_name), where)
+            keys, left = jwks.parse(await fetch(asking, where, headers, self._endpoint.server_name), where)
         signer = kid_of(headers.get("Authorization", "").removeprefix("Bearer "), found.issuer)
         problems = _of_signer(signer, {*(key.kid for key in keys), *(key.kid for key in left)}, self.place)
         return Observation(found.issuer, keys, left, signer, problems)

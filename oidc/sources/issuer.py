@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-import aiohttp
-
 from oidc import discovery, jwks
 from oidc.errors import DocumentError, RefusedError
 from oidc.sources import Observation
 from oidc.sources.apiserver import Endpoint, credentials
-from oidc.sources.http import fetch
+from oidc.sources.http import fetch, session
 
 
 class Issuer:
@@ -21,12 +19,12 @@ class Issuer:
     async def observe(self) -> Observation:
         """Read its discovery document, and its keys where that says; both over https only."""
         headers, context = credentials(self._endpoint)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=1)) as session:
+        async with session(context) as asking:
             where = self.place.rstrip("/") + discovery.DISCOVERY_PATH
-            found = discovery.parse(await fetch(session, where, headers), where)
+            found = discovery.parse(await fetch(asking, where, headers), where)
             if found.issuer != self.place:
                 raise RefusedError("issuer", f"{where}: its issuer is {found.issuer!r}")
             if discovery.split(found.jwks_uri).scheme != "https":
                 raise DocumentError(f"{where}: its jwks_uri {found.jwks_uri[:200]!r} is not https")
-            keys, left = jwks.parse(await fetch(session, found.jwks_uri, headers), found.jwks_uri)
+            keys, left = jwks.parse(await fetch(asking, found.jwks_uri, headers), found.jwks_uri)
         return Observation(found.issuer, keys, left)
