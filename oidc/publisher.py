@@ -51,6 +51,7 @@ class Publisher:
         self._timing, self._clock = timing or Timing(), clock
         self._seen: Ledger | None = None
         self._written: Ledger | None = None
+        self._theirs: Timing | None = None
         self._complaint = ""
         self._left: tuple[object, ...] = ()
         self._gauges = Gauges(cluster, clock)
@@ -84,10 +85,20 @@ class Publisher:
         """Take over the ledger of our issuer, and publish what follows from it."""
         issuer = self._expected() or written.clusters.get(self.cluster, "")
         self._written = written.issuers.get(issuer, self._written)
+        self._compare(written.timing)
         try:
             self._refresh()
         except OIDCError as problem:
             self.complain(problem)
+
+    def _compare(self, theirs: Timing) -> None:
+        # `irsa keys stage` says when a key may sign: by a shorter max-age than ours, before every cache has it.
+        if self._written and theirs != self._theirs and theirs.max_age < self._timing.max_age:
+            log.warning(
+                "the ledger counts with a shorter --max-age than ours: a staged key would sign before caches have it; "
+                "give irsa keys run the same", cluster=self.cluster, ours=self._timing.max_age, ledger=theirs.max_age,
+            )  # fmt: skip
+        self._theirs = theirs
 
     def _expected(self) -> str | None:
         if self._issuer or self._seen:

@@ -63,7 +63,9 @@ class Keeper:
         try:
             leader = await asyncio.to_thread(self._leases.hold, self._watch, time.monotonic())
             LEADER.set(leader)
-            if leader:
+            if not leader:
+                KEYS.clear()  # the one who keeps them counts them
+            else:
                 await self._keep()
                 await asyncio.to_thread(self._tell)
         except ConflictError:

@@ -232,6 +232,18 @@ async def test_staging_one_of_a_new_clusters_keys_accepts_them(clock: Clock) -> 
     assert "abc" == kids(publisher)
 
 
+@pytest.mark.parametrize("theirs, said", [(299, 1), (300, 0), (301, 0)])
+async def test_a_ledger_that_counts_with_a_shorter_max_age_is_told_of(
+    theirs: int, said: int, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once: `irsa keys stage` would name a time at which some cache still has the set without the key."""
+    publisher = Publisher(Cluster("a"), timing=TIMING, clock=clock)
+    record = Record({ISSUER: ledger("a")}, {"": ISSUER}, Timing(max_age=theirs))
+    publisher.read(record)
+    publisher.read(record)
+    assert said == sum("shorter --max-age" in each.getMessage() for each in caplog.records)
+
+
 async def test_the_file_may_come_and_go_and_be_wrong(tmp_path: Path) -> None:
     """No file is no ledger; a private key in it condemns it."""
     file = LedgerFile(tmp_path)
