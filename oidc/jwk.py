@@ -74,7 +74,7 @@ def _rsa(kid: str, members: Mapping[str, object]) -> JWK:
         raise Unsuitable(
             f"a modulus of {modulus.bit_length()} bits; at least {MINIMUM_RSA_BITS} and odd (RFC 7518 3.3)"
         )
-    if exponent < 3 or not exponent & 1:  # noqa: PLR2004 -- the least exponent that RSA has
+    if not 3 <= exponent < 1 << 31 or not exponent & 1:  # noqa: PLR2004 -- RSA's least, and the largest that Go reads
         raise Unsuitable(f"the public exponent {exponent}")
     return JWK(kid=kid, kty="RSA", alg=algorithm, use="sig", n=encode(modulus), e=encode(exponent))
 

@@ -85,6 +85,7 @@ async def test_what_must_not_be_published_is_held_back(
         pytest.param(jwk("b", use="enc"), "not for signatures", id="for encryption"),
         pytest.param(jwk("b", "RS256", n="AQAB"), "17 bits", id="short modulus"),
         pytest.param(jwk("b", "RS256", e="AQ"), "exponent 1", id="exponent 1"),
+        pytest.param(jwk("b", "RS256", e="gAAAAQ"), "exponent 2147483649", id="an exponent that Go refuses"),
         pytest.param(jwk("b", x="!"), "no base64url", id="no base64url"),
         pytest.param(jwk("b", kid=""), "0 characters", id="no kid"),
         pytest.param(jwk("b", kid=7), "'kid' is no string", id="kid a number"),
