@@ -8,7 +8,7 @@ import asyncio
 from pathlib import Path
 
 from oidc import spki
-from oidc.errors import SourceError
+from oidc.errors import DocumentError, SourceError
 from oidc.jwks import BODY_LIMIT, union
 from oidc.sources import Observation
 
@@ -29,9 +29,12 @@ class KeyFiles:
         for path in _files(self._paths):
             try:
                 with path.open("rb") as stream:
-                    found, unsuitable = spki.parse(stream.read(BODY_LIMIT), str(path))
+                    content = stream.read(BODY_LIMIT + 1)
             except OSError as problem:
                 raise SourceError(f"{path}: {problem.strerror}") from None
+            if len(content) > BODY_LIMIT:
+                raise DocumentError(f"{path}: more than {BODY_LIMIT} bytes")
+            found, unsuitable = spki.parse(content, str(path))
             keys += found
             left += unsuitable
         return Observation(self._issuer, union(keys), tuple(left))

@@ -76,10 +76,12 @@ async def test_a_mounted_secret_is_a_folder_of_keys(tmp_path: Path) -> None:
     assert 2 == len((await source.observe()).keys)
 
 
+@pytest.mark.parametrize("password", [b"", b"secret"], ids=["open", "encrypted"])
 @pytest.mark.parametrize("form", ["PKCS8", "TraditionalOpenSSL"])
-async def test_a_private_key_is_refused_and_not_shown(form: str, tmp_path: Path) -> None:
+async def test_a_private_key_is_refused_and_not_shown(form: str, password: bytes, tmp_path: Path) -> None:
     """Not stripped: the file is where it must not be, and its owner has to hear of it."""
-    pem = private("h").private_bytes(PEM, getattr(serialization.PrivateFormat, form), serialization.NoEncryption())
+    encryption = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    pem = private("h").private_bytes(PEM, getattr(serialization.PrivateFormat, form), encryption)
     (tmp_path / "sa.key").write_bytes(public_pem("i") + pem)
     with pytest.raises(RefusedError, match="PRIVATE KEY") as refusal:
         await KeyFiles((tmp_path / "sa.key",), ISSUER).observe()
@@ -94,6 +96,8 @@ async def test_a_private_key_is_refused_and_not_shown(form: str, tmp_path: Path)
         pytest.param(b"", DocumentError, id="empty"),
         pytest.param(b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", DocumentError, id="no key"),
         pytest.param(b"\x00\xff" * 99, DocumentError, id="no text"),
+        pytest.param(public_pem("h") + b"#" * (1 << 20), DocumentError, id="too large to be read to its end"),
+        pytest.param(b"-----BEGIN PUBLIC KEY-----\n" * 30_000, DocumentError, id="beginnings without an end"),
     ],
 )
 async def test_a_file_without_a_key_is_an_error_that_names_it(
