@@ -5,6 +5,9 @@ import pytest
 from tests.chart.helm import Install, install, notes
 from tests.chart.matrix import GATEWAY, INGRESS
 
+BACKEND = {"nginx.ingress.kubernetes.io/backend-protocol": "HTTPS"}
+TOLD = {**INGRESS, "oidc.tls.source": "own", "oidc.ingress.annotations": BACKEND}
+
 # id: (install, words that must be there, words that must not)
 TABLE = {
     "an issuer that AWS cannot reach": (
@@ -21,6 +24,13 @@ TABLE = {
         ["NOT YET WORKING", "is up to you", "WARNING"],
     ),
     "behind a gateway": (install(GATEWAY), ["create-open-id-connect-provider"], ["NOT YET WORKING", "WARNING"]),
+    "TLS behind an ingress that was not told": (
+        install({**INGRESS, "oidc.tls.source": "own"}),
+        ["WARNING: irsa-oidc speaks TLS", "backend-protocol: HTTPS"],
+        ["BackendTLSPolicy"],
+    ),
+    "TLS behind an ingress that was told": (install(TOLD), ["create-open-id-connect-provider"], ["WARNING"]),
+    "TLS behind a gateway": (install({**GATEWAY, "oidc.tls.source": "own"}), ["BackendTLSPolicy"], []),
     "behind something of one's own": (
         install({"oidc.publicUrl": "https://oidc.example.com"}),
         ["must lead to the Service irsa-oidc", "create-open-id-connect-provider"],
