@@ -112,6 +112,23 @@ async def test_a_key_that_the_source_adds_is_published(authority: trustme.CA, tm
             assert ["a", "b"] == await kids(answers)
 
 
+async def test_several_api_servers_are_united(authority: trustme.CA, tmp_path: Path) -> None:
+    """As they are while they are restarted one by one; one that is away takes none of its keys with it."""
+    async with running(authority, tmp_path) as first, running(authority, tmp_path) as second:
+        first.keys, second.keys = [jwk("a"), jwk("b")], [jwk("b"), jwk("c")]
+        options = [*source(first, tmp_path), f"--kube-api={second.url}"]
+        async with started(*options) as server, client(server, None) as answers:
+            await server.said("published")
+            assert ["a", "b", "c"] == await kids(answers)
+            second.status = 500
+            said = await server.said("source with a problem")
+            assert second.url in said["reason"]
+            assert ["a", "b", "c"] == await kids(answers)
+            first.keys = [jwk("a"), jwk("b"), jwk("d")]
+            await server.said("published", count=2)
+            assert ["a", "b", "c", "d"] == await kids(answers)
+
+
 async def test_the_token_is_read_again_as_it_rotates(authority: trustme.CA, tmp_path: Path) -> None:
     """Kubelet renews the file; the next poll uses it."""
     (tmp_path / "token").write_text("first\n")
