@@ -1,7 +1,8 @@
 """`irsa keys`: the key ledger, for people and as a process.
 
 Each command reads ConfigMap `irsa-keys`, asks the core what may be done, and writes over what it read. What is refused
-ends with exit code 1, says why, and where only time is missing, for how long to wait.
+ends with exit code 1, says why, and where only time is missing, for how long to wait. What could not be tried at all
+ends with 2.
 """
 
 import json
@@ -18,7 +19,7 @@ from irsa.cli.sources import PATH, SOURCES, TIMES, cluster_option, shared_option
 from irsa.runtime import logs, process
 from oidc import commands
 from oidc.commands import UnsafeError
-from oidc.errors import ConfigError, OIDCError
+from oidc.errors import ConfigError, OIDCError, RefusedError
 from oidc.jwk import JWK
 from oidc.ledger.keeper import KeeperSettings, stamp
 from oidc.ledger.serve import serve
@@ -168,25 +169,23 @@ def _change(given: dict[str, Any], step: Callable[[Ledger, float, Timing], Ledge
             json.dumps(row, indent=1) if given["output"] == "json" else f"{kid} is {row['state']}: {row['note']}"
         )
         return
-    raise click.ClickException(f"{store.place}: changed {ATTEMPTS} times while this tried to write; try again")
+    _fail(f"{store.place}: changed {ATTEMPTS} times while this tried to write; try again", given)
 
 
 def _store(given: dict[str, Any]) -> Store:
     try:
         return Store(connect(given["kubeconfig"]), given["namespace"] or own_namespace())
     except ConfigError as problem:
-        raise click.ClickException(str(problem)) from None
+        _fail(str(problem), given)
 
 
 def _read(store: Store, given: dict[str, Any]) -> Stored:
     try:
         stored = store.read()
     except OIDCError as problem:
-        raise click.ClickException(f"{store.place}: {problem}") from None
+        _fail(f"{store.place}: {problem}", given)
     if stored.version is None:
-        raise click.ClickException(
-            f"{store.place} is not there: nobody keeps a ledger; install the chart with keys.enabled=true"
-        )
+        _fail(f"{store.place} is not there: nobody keeps a ledger; install the chart with keys.enabled=true", given)
     _ledger(stored.record, given)
     return stored
 
@@ -197,7 +196,7 @@ def _ledger(record: Record, given: dict[str, Any]) -> Ledger:
         return next(iter(issuers.values()))
     if wanted not in issuers:
         known = ", ".join(sorted(issuers)) or "none yet; a keeper writes the first at its first look"
-        raise click.ClickException(f"name one of the ledger's issuers with --issuer: {known}")
+        _fail(f"name one of the ledger's issuers with --issuer: {known}", given)
     return issuers[wanted]
 
 
@@ -210,11 +209,22 @@ def _public_key(pem: bytes, place: str, given: dict[str, Any]) -> JWK:
         _refuse(problem, given)
     if left or len(keys) != 1:
         reason = left[0].reason if left else f"{len(keys)} keys in it; one at a time"
-        raise click.ClickException(f"{place}: {reason}")
+        _fail(f"{place}: {reason}", given)
     return keys[0]
 
 
+def _fail(problem: str, given: dict[str, Any]) -> NoReturn:
+    """It could not be tried; another exit code than a refusal's, so that a program knows whether to wait or to mend."""
+    if given["output"] == "json":
+        click.echo(json.dumps({"error": problem}))
+    else:
+        click.echo(f"Error: {problem}", err=True)
+    sys.exit(2)
+
+
 def _refuse(problem: OIDCError, given: dict[str, Any]) -> NoReturn:
+    if not isinstance(problem, UnsafeError | RefusedError):
+        _fail(str(problem), given)
     wait = problem.wait if isinstance(problem, UnsafeError) else None
     if given["output"] == "json":
         click.echo(json.dumps({"refused": str(problem), "waitSeconds": wait}))

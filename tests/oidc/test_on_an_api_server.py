@@ -112,7 +112,7 @@ async def test_one_of_two_keepers_keeps_the_ledger(fresh_apiserver: FreshApiServ
 
 @pytest.mark.timeout(300)
 async def test_keys_are_staged_dropped_and_refused_by_command(fresh_apiserver: FreshApiServer, tmp_path: Path) -> None:
-    """Each refusal is exit code 1 and changes nothing; a server with the ledger mounted publishes what was staged."""
+    """Refused is exit code 1, not tried is 2, neither changes a thing; a server with the ledger publishes all else."""
     leaked, next_key = tmp_path / "leaked.pub", tmp_path / "next.pub"
     for each in (leaked, next_key):
         each.write_bytes(pki.public_key(pki.signing_key()))
@@ -120,7 +120,7 @@ async def test_keys_are_staged_dropped_and_refused_by_command(fresh_apiserver: F
         install_rights(server)
         where = (f"--kubeconfig={server.kubeconfig}", f"--namespace={NAMESPACE}")
         code, _, err = await irsa("keys", "list", *where)
-        assert (1, True) == (code, "keys.enabled=true" in err)
+        assert (2, True) == (code, "keys.enabled=true" in err)
         token = tmp_path / "token"
         token.write_text(server.token(NAMESPACE, "irsa-keys", server.issuer))
         async with launched(*keeper_arguments(server, f"--kube-token-file={token}", "--poll=200ms")) as keeper:
@@ -130,14 +130,17 @@ async def test_keys_are_staged_dropped_and_refused_by_command(fresh_apiserver: F
             dropped = (await keys(server, "stage", leaked))["kid"]
             assert "gone" == (await keys(server, "drop", dropped))["state"]
             known = {current: "current", staged["kid"]: "next", dropped: "gone"}
-            listed, drop, private = await asyncio.gather(
+            nobody = f"--kubeconfig={server.user('nobody', 'system:authenticated')}"
+            listed, drop, private, forbidden = await asyncio.gather(
                 keys(server, "list"),
                 irsa("keys", "drop", current, *where, "--output=json"),
                 irsa("keys", "stage", "-", *where, stdin=pki.signing_key()),
+                irsa("keys", "list", nobody, where[1], "--output=json"),
             )
             assert known == {row["kid"]: row["state"] for row in listed}
             assert (1, True) == (drop[0], "--force" in json.loads(drop[1])["refused"]), drop
             assert (1, True) == (private[0], "PRIVATE KEY" in private[2]), private
+            assert (2, True) == (forbidden[0], "403" in json.loads(forbidden[1])["error"]), forbidden
             assert known == await states(server)
             options = (f"--kubeconfig={server.service_account(NAMESPACE, 'irsa-oidc')}", "--poll=100ms")
             async with (
