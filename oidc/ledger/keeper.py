@@ -73,11 +73,13 @@ class Keeper:
         except OIDCError as problem:
             self._complain("ledger", problem)
             return False
-        self._complaints.pop("ledger", None)
+        self._well("ledger")
         return True
 
     async def _keep(self) -> None:
-        seen = {cluster: await self._observe(cluster) for cluster in self._sources}
+        # All at once: the Lease lasts for three sources that are asked in vain, not for thirty.
+        answers = await asyncio.gather(*(self._observe(cluster) for cluster in self._sources))
+        seen = dict(zip(self._sources, answers, strict=True))
         stored = await asyncio.to_thread(self._store.read)
         kept, refused = taken(
             stored.record, seen, time.time(), self._timing, issuers=self._issuers, shared=self._shared
@@ -86,7 +88,7 @@ class Keeper:
             self._complain(cluster, problem)
         for cluster in (cluster for cluster, answer in seen.items() if answer and cluster not in refused):
             self._issuers[cluster] = kept.clusters.get(cluster, self._issuers[cluster])
-            self._complaints.pop(cluster, None)
+            self._well(cluster)
             LOOKS.labels(cluster, "ok").inc()
         _count(kept)
         if kept != stored.record:
@@ -100,6 +102,10 @@ class Keeper:
         except OIDCError as problem:
             self._complain(cluster, problem)
             return None
+
+    def _well(self, where: str) -> None:
+        if self._complaints.pop(where, None):
+            log.info("ledger kept again", cluster=where)
 
     def _complain(self, where: str, problem: OIDCError) -> None:
         LOOKS.labels(where, problem.kind).inc()

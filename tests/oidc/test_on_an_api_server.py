@@ -179,13 +179,14 @@ async def test_what_a_gate_holds_back_is_told_in_an_event(fresh_apiserver: Fresh
                     kubeconfig(upstream.url, "certificate-authority: upstream.pem", "token: t")
                 )
                 options.append(f"--cluster={name}={tmp_path}/{name}")
-            async with launched("keys", "run", *options):
+            async with launched("keys", "run", *options) as keeper:
                 await until(lambda: keeps(server, "a"))
                 for gate, change in HELD_BACK.items():
                     say(blue, **change)
                     await until(lambda gate=gate: has_events(server, "KeysRefused", message=f"{gate}: "))
                     assert await keeps(server, "a"), gate
                     say(blue)
+                await keeper.said("ledger kept again", cluster="blue")
                 say(green)
                 green.status = 200
                 await until(lambda: has_events(server, "KeysRefused", message="shared: "))
