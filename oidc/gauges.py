@@ -11,6 +11,7 @@ from oidc.errors import OIDCError, RefusedError
 from oidc.jwks import KeySet
 
 POLLS: Final = Counter("irsa_oidc_polls_total", "Looks at a source.", ["cluster", "result"])
+UNREADABLE: Final = Counter("irsa_oidc_ledger_failures_total", "Looks at a bad ledger.", ["cluster", "result"])
 REFUSED: Final = Counter("irsa_oidc_refused_total", "What a gate held back.", ["cluster", "gate"])
 KEYS: Final = Gauge("irsa_oidc_keys", "Published keys.", ["cluster", "kty"])
 AGE: Final = Gauge("irsa_oidc_document_age_seconds", "Time since a source last confirmed the documents.", ["cluster"])
@@ -32,8 +33,16 @@ class Gauges:
         self._confirmed = self._clock()
 
     def failed(self, problem: OIDCError) -> None:
-        """A look came to nothing."""
+        """A look at the source came to nothing."""
         POLLS.labels(self._cluster, problem.kind).inc()
+        self._count(problem)
+
+    def without_ledger(self, problem: OIDCError) -> None:
+        """The ledger was there and could not be used."""
+        UNREADABLE.labels(self._cluster, problem.kind).inc()
+        self._count(problem)
+
+    def _count(self, problem: OIDCError) -> None:
         if isinstance(problem, RefusedError):
             REFUSED.labels(self._cluster, problem.gate).inc()
 

@@ -52,7 +52,7 @@ class Publisher:
         self._seen: Ledger | None = None
         self._written: Ledger | None = None
         self._theirs: Timing | None = None
-        self._complaint = ""
+        self._complaints: dict[str, str] = {}
         self._left: tuple[object, ...] = ()
         self._gauges = Gauges(cluster, clock)
 
@@ -61,14 +61,14 @@ class Publisher:
         try:
             await self.look()
         except OIDCError as problem:
-            self.complain(problem)
+            self._gauges.failed(problem)
+            self._complain("source", problem)
             return False
         except Exception as bug:  # noqa: BLE001 -- ours; what a source says must never end the serving
             log.error("bug: the last good documents stay", exception=bug, cluster=self.cluster)
             return False
-        if self._complaint:
+        if self._complaints.pop("source", None):
             log.info("the source confirms the documents again", cluster=self.cluster, source=self._source.place)
-        self._complaint = ""
         self._gauges.confirmed()
         return True
 
@@ -89,7 +89,15 @@ class Publisher:
         try:
             self._refresh()
         except OIDCError as problem:
-            self.complain(problem)
+            self.unreadable(problem)
+            return
+        if self._complaints.pop("ledger", None):
+            log.info("the ledger can be read again", cluster=self.cluster)
+
+    def unreadable(self, problem: OIDCError) -> None:
+        """The ledger cannot be used now; what it said last counts."""
+        self._gauges.without_ledger(problem)
+        self._complain("ledger", problem)
 
     def _compare(self, theirs: Timing) -> None:
         # `irsa keys stage` says when a key may sign: by a shorter max-age than ours, before every cache has it.
@@ -159,10 +167,8 @@ class Publisher:
         for problem in seen.problems:
             log.warning("source with a problem", cluster=self.cluster, reason=problem)
 
-    def complain(self, problem: OIDCError) -> None:
-        """Say once why nothing new is published."""
-        self._gauges.failed(problem)
-        if str(problem) != self._complaint:  # once, not at every poll
+    def _complain(self, where: str, problem: OIDCError) -> None:
+        if str(problem) != self._complaints.get(where):  # once, not at every poll
             message = "not published; the last good documents stay" if self.published else "nothing to publish yet"
-            log.warning(message, cluster=self.cluster, result=problem.kind, reason=str(problem))
-        self._complaint = str(problem)
+            log.warning(message, cluster=self.cluster, of=where, result=problem.kind, reason=str(problem))
+        self._complaints[where] = str(problem)

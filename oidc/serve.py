@@ -111,7 +111,7 @@ async def _read(publisher: Publisher, ledger: LedgerFile) -> None:
     try:
         publisher.read(await ledger.read())
     except OIDCError as problem:
-        publisher.complain(problem)
+        publisher.unreadable(problem)
 
 
 def _publishers(settings: Settings, sources: Mapping[str, Source]) -> dict[str, Publisher]:

@@ -16,7 +16,7 @@ from oidc.record import Record
 from oidc.sources import Observation
 from oidc.sources.ledger import LedgerFile
 from tests.oidc.keys import jwk, private_jwk
-from tests.oidc.process import client, started
+from tests.oidc.process import Process, client, started, until
 from tests.oidc.upstream import ISSUER, running
 
 KEYS = {name: from_members(jwk(name)) for name in "abc"}
@@ -259,6 +259,30 @@ async def test_the_file_may_come_and_go_and_be_wrong(tmp_path: Path) -> None:
     (tmp_path / "ledger.json").write_bytes(b"{")
     with pytest.raises(DocumentError, match="no key ledger"):
         await file.read()
+
+
+async def test_a_ledger_that_is_broken_is_told_of_once_and_so_is_its_cure(tmp_path: Path) -> None:
+    """A source that answers meanwhile neither hides the trouble nor has it told at each look."""
+    async with running(trustme.CA(), tmp_path) as upstream:
+        upstream.keys = [jwk("a")]
+        (tmp_path / "ledger.json").write_bytes(b"{")
+        options = [f"--kube-api={upstream.url}", f"--kube-ca-file={tmp_path}/upstream.pem", "--poll=20ms"]
+        async with started(*options, f"--ledger={tmp_path}") as server:
+            await server.said("published")
+            for name in ('irsa_oidc_polls_total{cluster="",result="ok"}', MALFORMED):
+                await until(lambda name=name: at_least(server, name, 5))
+            (tmp_path / "ledger.json").unlink()
+            await server.said("the ledger can be read again")
+            told = [entry["of"] for entry in server.log if "of" in entry]
+            assert ["ledger"] == told
+            assert not [entry for entry in server.log if entry["message"].startswith("the source confirms")]
+
+
+MALFORMED = 'irsa_oidc_ledger_failures_total{cluster="",result="malformed"}'
+
+
+async def at_least(server: Process, name: str, count: int) -> bool:
+    return await server.sample(name) >= count
 
 
 async def test_the_process_serves_from_the_mount_alone(tmp_path: Path) -> None:
