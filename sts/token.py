@@ -139,8 +139,11 @@ def _times(payload: Mapping[str, Any], now: float) -> float:
 
 
 def _mapping(piece: bytes, name: str) -> Mapping[str, Any]:
+    raw = _decoded(piece, name)
     try:
-        value = _JSON.decode(_decoded(piece, name).decode())
+        value = _JSON.decode(raw.decode())
+        if b"\\u" in raw:  # half a surrogate pair is no character: it could neither be sealed nor answered
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as problem:
         raise refusals.not_a_jwt(f"the {name} is no JSON: {problem}") from problem
     if not isinstance(value, dict):
