@@ -1,7 +1,9 @@
 # ruff: noqa: E501 -- an entry of an export is a line
 """`irsa sts import`: exports as the tools print them, to an account file that loads."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from irsa.cli.sts import command
-from sts import loading
+from sts import importing, loading
+from sts.documents import AccountFileError
 from tests.sts.world import ACCOUNT, allow, trust
 
 ISSUER = "oidc.eks.us-east-1.amazonaws.com/id/EXAMPLED539D4633E53DE1B71EXAMPLE"
@@ -83,6 +86,8 @@ STATE: dict[str, Any] = {
         resource("aws_iam_user_group_membership", user="david", groups=["Developers"]),
         resource("aws_iam_access_key", id="AKIAIOSFODNN7EXAMPLE", user="david", secret="made-up", status="Active"),
         resource("aws_iam_access_key", id="AKIAI44QH8DHBEXAMPLE", user="david", encrypted_secret="x", status="Active"),
+        resource("aws_iam_virtual_mfa_device", arn=f"arn:aws:iam::{ACCOUNT}:mfa/david", user_name="david", base_32_string_seed="ORSXG5BAONSWKZBAORSXG5BAONSWKZA="),
+        resource("aws_iam_account_alias", account_alias="production", id="production"),
         resource("aws_iam_instance_profile", name="x", arn=f"arn:aws:iam::{ACCOUNT}:instance-profile/x"),
         resource("aws_s3_bucket", bucket="b", arn="arn:aws:s3:::b"),
     ],
@@ -124,6 +129,8 @@ def test_terraform_state(tmp_path: Path) -> None:
     assert ["role app policy own", "policy AmazonS3ReadOnlyAccess"] == [each.name for each in role.permissions.identity]
     assert {"AKIAIOSFODNN7EXAMPLE"} == set(accounts.access_keys)
     assert (ACCOUNT, f"https://{ISSUER}") in accounts.providers
+    assert {f"arn:aws:iam::{ACCOUNT}:mfa/david"} == set(accounts.devices)
+    assert "AccountAlias: production" in result.stdout
     assert "AKIAI44QH8DHBEXAMPLE" in result.stderr
     assert "aws_iam_instance_profile" in result.stderr
 
@@ -135,6 +142,135 @@ def test_both_ways_give_one_account(tmp_path: Path) -> None:
         assert files[0].users[arn].unique_id == files[1].users[arn].unique_id
 
 
+def imported(folder: Path, *exports: Any) -> tuple[loading.Accounts, str]:
+    """The accounts of an import that works, and its notes."""
+    result = run(folder, *exports)
+    assert 0 == result.exit_code, result.output
+    return loading.load(result.stdout.encode()), result.stderr
+
+
+def test_pages_of_one_export(tmp_path: Path) -> None:
+    """All but the last say that they are not whole; the last one counts, and what two pages have comes once."""
+    first = {**DETAILS, "UserDetailList": [], "IsTruncated": True, "Marker": "x"}
+    second = {"UserDetailList": DETAILS["UserDetailList"], "Policies": DETAILS["Policies"], "NextToken": "y"}
+    third = {"GroupDetailList": DETAILS["GroupDetailList"]}
+    accounts, _ = imported(tmp_path, first, second, third)
+    assert (1, 1) == (len(accounts.roles), len(accounts.users))
+
+
+def test_another_partition_and_members_nobody_knows_yet(tmp_path: Path) -> None:
+    """China's ARNs are of its own partition; a member that is new in IAM is left out, and that is said."""
+    text = json.dumps(DETAILS).replace("arn:aws:iam::" + ACCOUNT, "arn:aws-cn:iam::" + ACCOUNT)
+    export = json.loads(text.replace(quote("arn:aws:iam::" + ACCOUNT), quote("arn:aws-cn:iam::" + ACCOUNT)))
+    export["RoleDetailList"][0]["Mood"] = "new"
+    accounts, notes = imported(tmp_path, export)
+    assert {f"arn:aws-cn:iam::{ACCOUNT}:role/team/app"} == set(accounts.roles)
+    assert "left out, since the account file has no place for them: Mood" in notes
+
+
+def test_encoded_documents_become_readable(tmp_path: Path) -> None:
+    """Whoever edits the file sees the policy, not %7B%22."""
+    assert "%7B" in json.dumps(DETAILS)
+    assert "%7B" not in run(tmp_path, DETAILS).stdout
+
+
+def test_the_provider_goes_to_the_account_that_trusts_it(tmp_path: Path) -> None:
+    """Of several accounts, the one whose role names it."""
+    other = {"RoleDetailList": [{"RoleName": "x", "Arn": "arn:aws:iam::999988887777:role/x",
+                                 "AssumeRolePolicyDocument": trust({"AWS": ACCOUNT})}]}  # fmt: skip
+    accounts, _ = imported(tmp_path, other, DETAILS, PROVIDER)
+    assert {(ACCOUNT, f"https://{ISSUER}")} == set(accounts.providers)
+
+
+def state(*resources: dict[str, Any]) -> dict[str, Any]:
+    return {"version": 4, "terraform_version": "1.9.0", "resources": list(resources)}
+
+
+def role(name: str, account: str = ACCOUNT, **more: Any) -> dict[str, Any]:
+    arn = f"arn:aws:iam::{account}:role/{name}"
+    return resource("aws_iam_role", arn=arn, name=name, assume_role_policy=json.dumps(trust({"AWS": account})), **more)
+
+
+def granted(accounts: loading.Accounts, name: str, account: str = ACCOUNT) -> list[str]:
+    identity = accounts.roles[f"arn:aws:iam::{account}:role/{name}"].permissions.identity
+    return [policy.name for policy in identity]
+
+
+def test_modules_count_and_for_each(tmp_path: Path) -> None:
+    """Each instance is a role; one that waits to be destroyed is none."""
+    several = role("app-0") | {"module": "module.apps"}
+    one = several["instances"][0]
+    second = json.loads(json.dumps(one).replace("app-0", "app-1"))
+    gone = json.loads(json.dumps(one).replace("app-0", "app-gone")) | {"deposed": "0123abcd"}
+    several["instances"] = [one | {"index_key": 0}, second | {"index_key": "b"}, gone]
+    accounts, _ = imported(tmp_path, state(several))
+    assert {"app-0", "app-1"} == {each.name for each in accounts.roles.values()}
+
+
+def test_a_state_of_two_accounts(tmp_path: Path) -> None:
+    """Two provider configurations; what is attached goes to the role of its own one, though both have the name."""
+    away = "999988887777"
+    attached = resource("aws_iam_role_policy_attachment", role="app", policy_arn=READ_ONLY)
+    aliased = [each | {"provider": each["provider"] + ".away"} for each in (role("app", away), attached)]
+    accounts, _ = imported(tmp_path, state(role("app"), *aliased))
+    assert ([], ["policy " + READ_ONLY]) == (granted(accounts, "app"), granted(accounts, "app", away))
+
+
+def test_what_is_attached_in_another_state(tmp_path: Path) -> None:
+    """The role in one file, its policy in the next, in either order; without the role's state it is said."""
+    attached = state(
+        resource("aws_iam_policy_attachment", name="all", roles=["app"], users=[], groups=[], policy_arn=READ_ONLY),
+        resource("aws_iam_role_policy", role="app", name="own", policy=json.dumps(allow("s3:GetObject"))),
+    )
+    for exports in ([attached, state(role("app"))], [state(role("app")), attached]):
+        accounts, _ = imported(tmp_path, *exports)
+        assert ["role app policy own", "policy " + READ_ONLY] == granted(accounts, "app")
+    accounts, notes = imported(tmp_path, attached, state(role("other")))
+    assert [] == granted(accounts, "other")
+    assert "aws_iam_role_policy.this is left out: role 'app' is in no state given here" in notes
+
+
+def test_a_role_lists_what_its_own_resources_say_too(tmp_path: Path) -> None:
+    """The resource is newer than the role's list; neither counts twice."""
+    old = [{"name": "own", "policy": json.dumps(allow("s3:*"))}]
+    accounts, _ = imported(
+        tmp_path,
+        state(
+            role("app", inline_policy=old, managed_policy_arns=[READ_ONLY]),
+            resource("aws_iam_role_policy_attachment", role="app", policy_arn=READ_ONLY),
+            resource("aws_iam_role_policy", role="app", name="own", policy=json.dumps(allow("s3:GetObject"))),
+        ),
+    )
+    assert ["role app policy own", "policy " + READ_ONLY] == granted(accounts, "app")
+    (statement,) = accounts.roles[f"arn:aws:iam::{ACCOUNT}:role/app"].permissions.identity[0].statements
+    assert not statement.action("s3:PutObject")
+
+
+def test_a_role_that_is_only_looked_up(tmp_path: Path) -> None:
+    """Its trust is known, what others attached to it is not, and that is said; where it is made it comes once."""
+    looked_up = role("app") | {"mode": "data"}
+    accounts, notes = imported(tmp_path, state(looked_up))
+    assert [] == granted(accounts, "app")
+    assert "role 'app' is only looked up" in notes
+    accounts, _ = imported(tmp_path, state(looked_up), state(role("app", max_session_duration=7200)))
+    assert 7200 == accounts.roles[f"arn:aws:iam::{ACCOUNT}:role/app"].max_session_duration
+
+
+def test_what_terraform_show_prints(tmp_path: Path) -> None:
+    """`terraform show -json`: the same resources, modules in modules."""
+
+    def shown(each: dict[str, Any]) -> dict[str, Any]:
+        return {"mode": each["mode"], "type": each["type"], "name": each["name"], "provider_name": "aws",
+                "values": each["instances"][0]["attributes"]}  # fmt: skip
+
+    attached = resource("aws_iam_role_policy_attachment", role="app", policy_arn=READ_ONLY)
+    child = {"address": "module.a", "resources": [shown(attached)]}
+    root = {"resources": [shown(role("app"))], "child_modules": [child]}
+    values = {"format_version": "1.0", "terraform_version": "1.9.0", "values": {"root_module": root}}
+    accounts, _ = imported(tmp_path, values)
+    assert ["policy " + READ_ONLY] == granted(accounts, "app")
+
+
 REFUSED = {
     "no JSON": (("<html>",), "0.json: no JSON"),
     "something else": (({"a": 1},), "neither get-account-authorization-details nor get-open-id-connect-provider nor Terraform"),
@@ -144,6 +280,24 @@ REFUSED = {
         ({**DETAILS, "GroupDetailList": [{"GroupName": "x", "Arn": "arn:aws:iam::999988887777:group/x"}]},),
         f"its ARNs are of {ACCOUNT}, 999988887777; it has to be one",
     ),
+    "an old state": (({"version": 3, "terraform_version": "0.11.1", "modules": []},), "a state of version 3"),
+    "lists that are none": (({"RoleDetailList": {"a": 1}},), "0.json: RoleDetailList is no list"),
+    "entries that are none": (({"RoleDetailList": ["a"]},), "0.json: RoleDetailList[0] is no object"),
+    "versions that are none": (
+        ({"Policies": [{"PolicyName": "p", "Arn": BOUNDARY, "PolicyVersionList": "x"}]},), "policy p: PolicyVersionList is no list",
+    ),
+    "resources that are none": ((state("x"),), "0.json: resources[0] is no object"),  # type: ignore[arg-type]
+    "a role without a name": ((state(resource("aws_iam_role", arn=f"arn:aws:iam::{ACCOUNT}:role/x")),), "aws_iam_role.this has no name"),
+    "a policy that is no JSON": (
+        (state(resource("aws_iam_role", arn=f"arn:aws:iam::{ACCOUNT}:role/x", name="x", assume_role_policy="{")),),
+        "aws_iam_role.this: assume_role_policy is no JSON",
+    ),
+    "a state of nobody": ((state(resource("aws_iam_account_alias", account_alias="x")),), "whose is it?"),
+    "a bomb of brackets": (("[" * 100_000,), "0.json: no JSON"),
+    "deep nesting": (('{"a":' * 200 + "1" + "}" * 200,), "nested deeper than 64"),
+    "half a character": (('{"RoleDetailList": [{"RoleName": "\\ud800"}]}',), "0.json: no JSON"),
+    "a number without end": (('{"a": ' + "9" * 5000 + "}",), "0.json: no JSON"),
+    "no number": (('{"a": NaN}',), "NaN is no JSON"),
     "a policy that is missing": (
         (json.loads(json.dumps({**DETAILS, "Policies": []}).replace("S3ReadOnly", "S3Unknown")),),
         "no policy 'arn:aws:iam::aws:policy/AmazonS3UnknownAccess' in this account's Policies",
@@ -163,3 +317,25 @@ def test_a_provider_alone(tmp_path: Path) -> None:
     """With the account said by hand."""
     result = run(tmp_path, PROVIDER, options=("--account-id", ACCOUNT))
     assert (ACCOUNT, f"https://{ISSUER}") in loading.load(result.stdout.encode()).providers
+
+
+def everywhere(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Each container in a document, with each key or index in it."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in inside:
+        yield value, key
+        yield from everywhere(inner)
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", [7], {"a": 7}], ids=repr)
+@pytest.mark.parametrize("export", [DETAILS, STATE, PROVIDER], ids=["details", "state", "provider"])
+def test_whatever_stands_anywhere_is_imported_or_refused(export: Any, odd: Any) -> None:
+    """One value of the export is another, each in turn: an account file that loads, or an error that says what."""
+    document = json.loads(json.dumps(export))
+    for container, key in list(everywhere(document)):
+        kept, container[key] = container[key], odd
+        with contextlib.suppress(AccountFileError):
+            found = importing.imported([("export", json.dumps(document).encode())], ACCOUNT)
+            loading.load(json.dumps(found.file()).encode())
+        container[key] = kept
+    assert document == export
