@@ -7,6 +7,7 @@ stack there ends the process.
 """
 
 import contextlib
+import functools
 import json
 import re
 from typing import Any, Final
@@ -71,6 +72,10 @@ class Document:
         self.text = text
         self.value = _load(text)
 
+    @functools.cached_property
+    def _node(self) -> Any:  # noqa: ANN401 -- PyYAML's nodes
+        return yaml.compose(self.text, Loader=_Loader)
+
     def line(self, path: Path) -> int:
         """The line (from 1) of the deepest thing on `path` that the text has; 0 for JSON that is no YAML."""
         try:
@@ -112,7 +117,9 @@ def _load(text: str) -> Any:  # noqa: ANN401 -- whatever the text says
     except yaml.MarkedYAMLError as problem:
         line = problem.problem_mark.line + 1 if problem.problem_mark else 0
         raise AccountFileError(f"no YAML and no JSON: {problem.problem or problem.context}", line=line) from problem
-    except (yaml.YAMLError, RecursionError) as problem:
+    except AccountFileError:
+        raise
+    except (yaml.YAMLError, RecursionError, ValueError) as problem:  # ValueError: a number of thousands of digits
         raise AccountFileError(f"no YAML and no JSON: {problem}") from problem
 
 

@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from sts.policy.errors import PolicyError
+from sts.policy.keys import TYPED, similar, unknown_key
 from sts.policy.model import Kind
 from sts.policy.parse import decoded, parse
 from sts.policy.webidentity import Finding, Providers, conditions, listed, web_identity
@@ -18,43 +19,29 @@ from sts.policy.webidentity import Finding, Providers, conditions, listed, web_i
 # Characters without white space: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 SIZES: Final = {Kind.TRUST: 2048, Kind.SESSION: 2048, Kind.IDENTITY: 6144, Kind.BOUNDARY: 6144, Kind.RESOURCE: 20480}
 
-_GLOBAL_KEYS: Final = frozenset(
-    f"aws:{key}".lower()
-    for key in re.findall(
-        r"\w+",
-        """
-        CalledVia CalledViaFirst CalledViaLast ChatbotSourceArn CurrentTime Ec2InstanceSourceVpc
-        Ec2InstanceSourcePrivateIPv4 EpochTime FederatedProvider MultiFactorAuthAge MultiFactorAuthPresent
-        PrincipalAccount PrincipalArn PrincipalIsAWSService PrincipalOrgID PrincipalOrgPaths
-        PrincipalServiceName PrincipalServiceNamesList PrincipalType Referer RequestedRegion ResourceAccount
-        ResourceOrgID ResourceOrgPaths SecureTransport SourceAccount SourceArn SourceIdentity SourceIp
-        SourceOrgID SourceOrgPaths SourceVpc SourceVpcArn SourceVpce TagKeys TokenIssueTime UserAgent userid
-        username ViaAWSService VpcSourceIp VpceAccount VpceOrgID VpceOrgPaths AssumedRoot SigninAuthContext
-        IsMcpServiceAction SourceVpcAccount
-        """,
-    )
-)
-_TAG_KEYS: Final = ("aws:principaltag/", "aws:requesttag/", "aws:resourcetag/")
-_STS_KEYS: Final = frozenset(
-    f"sts:{key}".lower()
-    for key in re.findall(
-        r"\w+",
-        """
-        AWSServiceName DurationSeconds ExternalId RequestContext RequestContextProviders RoleSessionName
-        SourceIdentity TaskPolicyArn TransitiveTagKeys IdentityTokenAudience SigningAlgorithm
-        RoleAuthorizedByIdp
-        """,
-    )
-)
+_SID: Final = re.compile(r"[A-Za-z0-9]*", re.ASCII)
+
+
+class Names(msgspec.Struct, frozen=True):
+    """The users and roles of an account, by ARN."""
+
+    account: str
+    arns: frozenset[str]
 
 
 def lint(
-    document: object, kind: Kind, place: str, *, providers: Providers | None = None, audience: str = "sts.amazonaws.com"
+    document: object,
+    kind: Kind,
+    place: str,
+    *,
+    providers: Providers | None = None,
+    audience: str = "sts.amazonaws.com",
+    names: Names | None = None,
 ) -> list[Finding]:
     """The findings in a document, in its order.
 
     `providers` are those of the role's account, by ARN, with their client ids; None where they are not known, and
-    `audience` is then what tokens are taken to carry.
+    `audience` is then what tokens are taken to carry. `names` are the account's users and roles, where they are known.
     """
     try:
         parse(document, kind, place)
@@ -69,7 +56,10 @@ def lint(
         found += _conditions(statement, where, variables=content.get("Version") == "2012-10-17")
         if kind is Kind.TRUST:
             found += _everyone(statement, where)
+            found += _not_sts(statement, where)
             found += web_identity(statement, where, providers, audience)
+        if names is not None:
+            found += _unknown_principals(statement, where, names)
     return found
 
 
@@ -81,6 +71,10 @@ def _whole(content: Mapping[str, object], kind: Kind, place: str) -> Iterator[Fi
     sids = [each.get("Sid") for each in listed(content["Statement"]) if isinstance(each, Mapping) and each.get("Sid")]
     if len(set(map(str, sids))) < len(sids):
         yield Finding("warning", place, "sid-twice", "a Sid stands twice, which AWS refuses", "give each its own")
+    odd = [sid for sid in sids if not _SID.fullmatch(str(sid))]
+    if odd and kind is not Kind.RESOURCE:
+        problem = f"IAM refuses the Sid {odd[0]!r}"
+        yield Finding("warning", place, "odd-sid", problem, "write letters and digits only")
 
 
 def _inverted(statement: Mapping[str, object], where: str) -> Iterator[Finding]:
@@ -110,24 +104,42 @@ def _conditions(statement: Mapping[str, object], where: str, *, variables: bool)
         if operator.lower().startswith("forallvalues:") and statement["Effect"] == "Allow":
             problem = "ForAllValues is true where the request has no such key at all"
             yield Finding("warning", place, "for-all-values", problem, f'add "Null": {{"{key}": "false"}}')
+        of_type, cure = TYPED.get(key.lower(), ("", ""))
+        if of_type and of_type not in bare and bare != "null":
+            problem = f"{operator} compares {key} as a text"
+            yield Finding("warning", place, "wrong-operator", problem, f"use {cure}")
         if not variables and any("${" in value for value in values):
             problem = "policy variables are plain text without Version 2012-10-17"
             yield Finding("warning", place, "variable-without-version", problem, 'write "Version": "2012-10-17"')
         if unknown_key(key):
+            near = similar(key)
             problem = f"AWS has no condition key {key}, so it is never in a request"
-            yield Finding("warning", place, "unknown-key", problem, "see AWS's list of condition keys")
+            yield Finding(
+                "warning",
+                place,
+                "unknown-key",
+                problem,
+                f"did you mean {near}?" if near else "see AWS's list of condition keys",
+            )
 
 
 def _plain(values: list[str]) -> list[str]:
     return [value.replace("${*}", "").replace("${?}", "") for value in values]
 
 
-def unknown_key(key: str) -> bool:
-    """Whether a key of `aws:` or `sts:`, whose keys are all known, is none of them."""
-    lower = key.lower()
-    if lower.startswith("aws:"):
-        return lower not in _GLOBAL_KEYS and not lower.startswith(_TAG_KEYS)
-    return lower.startswith("sts:") and lower not in _STS_KEYS
+def _not_sts(statement: Mapping[str, object], where: str) -> Iterator[Finding]:
+    for action in map(str, listed(statement.get("Action"))):
+        if not action.lower().startswith("sts:") and action != "*":
+            problem = f"AWS refuses {action} in a trust policy, which is about assuming the role alone"
+            yield Finding("warning", f"{where}.Action", "not-sts", problem, "put it in a policy of the role")
+
+
+def _unknown_principals(statement: Mapping[str, object], where: str, names: Names) -> Iterator[Finding]:
+    principal = statement.get("Principal")
+    for arn in map(str, listed(principal.get("AWS")) if isinstance(principal, Mapping) else []):
+        if f":iam::{names.account}:" in arn and not arn.endswith(":root") and arn not in names.arns:
+            problem = f"the account has no {arn}, and AWS refuses a principal that does not exist"
+            yield Finding("warning", f"{where}.Principal.AWS", "principal-missing", problem, "name one that is there")
 
 
 def _everyone(statement: Mapping[str, object], where: str) -> Iterator[Finding]:

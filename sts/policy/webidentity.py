@@ -3,10 +3,14 @@
 The condition keys are `ISSUER:claim`, the issuer without `https://` and as the provider's ARN has it.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final, TypeAlias
 
 import msgspec
+
+from sts.policy.elements import actions
+from sts.policy.glob import glob
 
 CLAIMS: Final = ("sub", "aud", "amr", "oaud", "azp", "email")
 Providers: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -22,6 +26,7 @@ class Finding(msgspec.Struct, frozen=True):
         code: A short name that stays, for scripts.
         problem: What happens.
         cure: What would be right.
+        line: The line in the file, from 1; 0 where that is not known.
     """
 
     level: str
@@ -29,6 +34,7 @@ class Finding(msgspec.Struct, frozen=True):
     code: str
     problem: str
     cure: str
+    line: int = 0
 
 
 def web_identity(
@@ -40,11 +46,14 @@ def web_identity(
     for arn in (str(arn) for arn in arns if ":oidc-provider/" in str(arn)):
         issuer = arn.partition(":oidc-provider/")[2]
         yield from _provider(arn, issuer, where, providers)
+        clients = (audience,) if providers is None else providers.get(arn, (audience,))
         if statement["Effect"] == "Allow":
             yield from _action(statement, where)
-            yield from _subject(statement, issuer, where)
-            clients = (audience,) if providers is None else providers.get(arn, (audience,))
-            yield from _audience(statement, issuer, where, clients)
+            if _allows(statement, "sts:AssumeRoleWithWebIdentity"):
+                yield from _no_subject(statement, issuer, where)
+                yield from _no_audience(statement, issuer, where, clients)
+            yield from _subjects(statement, issuer, where)
+        yield from _audience(statement, issuer, where, clients)
         yield from _keys(statement, issuer, where)
 
 
@@ -58,38 +67,73 @@ def _provider(arn: str, issuer: str, where: str, providers: Providers | None) ->
         yield Finding("warning", place, "provider-missing", problem, f"create it, or name one that is there: {known}")
 
 
+def _allows(statement: Mapping[str, object], action: str) -> bool:
+    """Whether the statement is about an action; a document that was parsed has Action or NotAction."""
+    inverted = "NotAction" in statement
+    return actions(statement["NotAction" if inverted else "Action"], "", inverted=inverted)(action)
+
+
 def _action(statement: Mapping[str, object], where: str) -> Iterator[Finding]:
-    actions = [str(action).lower() for action in listed(statement.get("Action"))]
-    if actions and not any(
-        action in {"*", "sts:*"} or "webidentity" in action or "assume*" in action for action in actions
-    ):
+    asked = ("sts:AssumeRoleWithWebIdentity", "sts:TagSession", "sts:SetSourceIdentity")
+    if not any(_allows(statement, action) for action in asked):
         problem = "a web identity asks for sts:AssumeRoleWithWebIdentity, which this does not allow"
         yield Finding("warning", f"{where}.Action", "wrong-action", problem, "allow sts:AssumeRoleWithWebIdentity")
 
 
-def _subject(statement: Mapping[str, object], issuer: str, where: str) -> Iterator[Finding]:
-    named = [(op, values) for op, key, values in conditions(statement) if key.lower() == f"{issuer}:sub".lower()]
-    place = f"{where}.Condition"
-    if not any("not" not in operator.lower() and not operator.lower().endswith("ifexists") for operator, _ in named):
+_NARROWS: Final = re.compile(r"(forallvalues:|foranyvalue:)?(stringequals(ignorecase)?|stringlike|arn(equals|like))")
+# Namespaces are DNS labels, names of ServiceAccounts DNS subdomains.
+_SUBJECT: Final = re.compile(r"system:serviceaccount:[a-z0-9]([-a-z0-9]*[a-z0-9])?:[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+_PROBES: Final = ("system:serviceaccount:q7:w8", "system:serviceaccount:z-1:y.2")
+
+
+def _no_subject(statement: Mapping[str, object], issuer: str, where: str) -> Iterator[Finding]:
+    names = [operator for operator, key, _ in conditions(statement) if key.lower() == f"{issuer}:sub".lower()]
+    if not any(_NARROWS.fullmatch(operator.lower()) for operator in names):
         problem = "without a condition on sub every ServiceAccount of the cluster may assume the role"
         cure = f'add "StringEquals": {{"{issuer}:sub": "system:serviceaccount:NAMESPACE:NAME"}}'
-        yield Finding("warning", place, "no-subject", problem, cure)
-    for operator, values in named:
+        yield Finding("warning", f"{where}.Condition", "no-subject", problem, cure)
+
+
+def _subjects(statement: Mapping[str, object], issuer: str, where: str) -> Iterator[Finding]:
+    for operator, key, values in conditions(statement):
+        bare = operator.rpartition(":")[2].lower().removesuffix("ifexists")
+        if key.lower() != f"{issuer}:sub".lower() or not bare.startswith("string") or "not" in bare:
+            continue
         for value in values:
-            if "like" in operator.lower() and value in {"*", "system:serviceaccount:*", "system:serviceaccount:*:*"}:
-                problem = f"{value!r} is every ServiceAccount of the cluster"
-                yield Finding(
-                    "warning", f"{place}.{operator}.{issuer}:sub", "any-subject", problem, "name the namespace"
-                )
-            elif not value.startswith(("system:serviceaccount:", "*", "${")):
-                problem = f"{value!r} is no ServiceAccount's subject"
-                yield Finding(
-                    "warning",
-                    f"{place}.{operator}.{issuer}:sub",
-                    "odd-subject",
-                    problem,
-                    "write system:serviceaccount:NAMESPACE:NAME, if pods are meant",
-                )
+            yield from _subject(
+                value.lower() if "ignorecase" in bare else value, f"{where}.Condition.{operator}.{key}", bare
+            )
+
+
+def _subject(value: str, place: str, operator: str) -> Iterator[Finding]:
+    wild = operator == "stringlike" and ("*" in value or "?" in value)
+    if "${" in value:
+        return
+    if wild and all(map(glob(value), _PROBES)):
+        problem = f"{value!r} is every ServiceAccount of the cluster"
+        yield Finding("warning", place, "any-subject", problem, "name the namespace")
+    elif wild and value.startswith("system:serviceaccount:*:"):
+        name = value.rpartition(":")[2]
+        problem = f"whoever can make a namespace can make a ServiceAccount {name} in it"
+        yield Finding("warning", place, "any-namespace", problem, "name the namespaces")
+    elif (wild and not value.startswith(("system:serviceaccount:", "*"))) or not (wild or _plausible(value)):
+        problem = f"{value!r} is no ServiceAccount's subject"
+        cure = "write system:serviceaccount:NAMESPACE:NAME, if pods are meant"
+        yield Finding("warning", place, "odd-subject", problem, cure)
+
+
+def _plausible(value: str) -> bool:
+    """Whether it is a subject; stars under StringEquals are another finding."""
+    return bool(_SUBJECT.fullmatch(value.replace("*", "x").replace("?", "x")))
+
+
+def _no_audience(
+    statement: Mapping[str, object], issuer: str, where: str, clients: tuple[str, ...]
+) -> Iterator[Finding]:
+    if len(clients) > 1 and not any(key.lower() == f"{issuer}:aud".lower() for _, key, _ in conditions(statement)):
+        problem = f"the provider takes tokens for {' and '.join(sorted(clients))}, and each will do"
+        cure = f'add "StringEquals": {{"{issuer}:aud": "sts.amazonaws.com"}}'
+        yield Finding("warning", f"{where}.Condition", "no-audience", problem, cure)
 
 
 def _audience(statement: Mapping[str, object], issuer: str, where: str, clients: tuple[str, ...]) -> Iterator[Finding]:

@@ -1,13 +1,9 @@
-"""What `irsa policy check` says before AWS, or a pod, does."""
+"""What is legal in a policy and yet surely not meant, by its code."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from irsa.cli import main
 from sts.policy import Kind
 from sts.policy.lint import lint
 
@@ -37,6 +33,24 @@ def trust(condition: Any, **changed: Any) -> dict[str, Any]:
         pytest.param(trust({"StringNotEquals": {SUB: DEMO}}), ["no-subject"], id="a subject that is excluded"),
         pytest.param(trust({"StringEqualsIfExists": {SUB: DEMO}}), ["no-subject"], id="a subject if there is one"),
         pytest.param(trust({"StringLike": {SUB: "system:serviceaccount:*:*"}}), ["any-subject"], id="every subject"),
+        pytest.param(trust({"StringLike": {SUB: "s*:*:?*"}}), ["any-subject"], id="every subject, less plainly"),
+        pytest.param(
+            trust({"StringLike": {SUB: "system:serviceaccount:*:app"}}), ["any-namespace"], id="a name in any namespace"
+        ),
+        pytest.param(trust({"Null": {SUB: "false"}}), ["no-subject"], id="any subject, as long as there is one"),
+        pytest.param(trust({"ForAnyValue:StringLike": {SUB: f"{DEMO}*"}}), [], id="a set operator on the subject"),
+        pytest.param(trust({"StringEquals": {SUB: DEMO}}, Action="sts:*"), [], id="every STS action"),
+        pytest.param(trust({}, Action="sts:TagSession"), [], id="tags alone, beside another statement"),
+        pytest.param(trust({}, Effect="Deny"), [], id="a Deny needs no subject"),
+        pytest.param(trust(GOOD, Action=["sts:AssumeRoleWithWebIdentity", "s3:*"]), ["not-sts"], id="S3 in a trust"),
+        pytest.param(trust({"StringEquals": {SUB: f"{DEMO}:x"}}), ["odd-subject"], id="a subject of five parts"),
+        pytest.param(trust({"StringEquals": {SUB: "system:serviceaccount:a"}}), ["odd-subject"], id="no name"),
+        pytest.param(trust({"StringEquals": {SUB: DEMO.title()}}), ["odd-subject"], id="a subject in capitals"),
+        pytest.param(trust({"StringEqualsIgnoreCase": {SUB: DEMO.title()}}), [], id="capitals where they do not count"),
+        pytest.param(
+            trust(GOOD | {"StringLike": {"aws:SourceIp": "10.*"}}), ["wrong-operator"], id="an address as a text"
+        ),
+        pytest.param(trust(GOOD, Sid="pods of team a"), ["odd-sid"], id="blanks in a Sid"),
         pytest.param(trust({"StringLike": {SUB: "system:serviceaccount:a:*"}}), [], id="a namespace"),
         pytest.param(
             trust({"StringEquals": {SUB: "system:serviceaccount:a:*"}}),
@@ -91,6 +105,9 @@ def test_trust_policies(document: dict[str, Any], codes: list[str]) -> None:
     "statement, codes",
     [
         ({"Action": "s3:*", "Resource": "*"}, []),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"s3:prefx": "a"}}}, ["unknown-key"]),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"Null": {"s3:RequestObjectTag/a": "true"}}}, []),
+        ({"Action": "s3:*", "Resource": "*", "Condition": {"Null": {"aws:SourceIp": "true"}}}, []),
         ({"NotAction": "iam:*", "Resource": "*"}, ["not-with-allow"]),
         ({"Action": "s3:*", "NotResource": "arn:aws:s3:::a"}, ["not-with-allow"]),
         (
@@ -111,47 +128,3 @@ def test_variables_without_a_version_are_named() -> None:
     condition = {"StringLike": {"s3:prefix": "${aws:username}/*"}}
     document = {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": condition}}
     assert ["variable-without-version"] == [finding.code for finding in lint(document, Kind.IDENTITY, "p")]
-
-
-def checked(tmp_path: Path, content: Any, *options: str) -> tuple[int, str]:
-    file = tmp_path / "file"
-    file.write_text(content if isinstance(content, str) else json.dumps(content))
-    outcome = CliRunner().invoke(main, ["policy", "check", str(file), *options])
-    return outcome.exit_code, outcome.output
-
-
-def test_exit_codes_tell_scripts_what_was_found(tmp_path: Path) -> None:
-    """0 nothing, 1 a warning, 2 what AWS would refuse or nobody can read."""
-    assert (0, "") == checked(tmp_path, trust(GOOD))
-    code, text = checked(tmp_path, trust({}))
-    assert code == 1
-    assert "every ServiceAccount of the cluster may assume the role" in text
-    assert 2 == checked(tmp_path, trust({"StringEqual": {SUB: DEMO}}))[0]
-    assert 2 == checked(tmp_path, "{")[0]
-
-
-def test_findings_as_json_carry_place_and_code(tmp_path: Path) -> None:
-    """For scripts."""
-    code, text = checked(tmp_path, trust({}), "-o", "json")
-    (finding,) = json.loads(text)
-    assert (1, "no-subject", "warning") == (code, finding["code"], finding["level"])
-    assert finding["place"].endswith("Statement[0].Condition")
-
-
-def test_an_account_file_is_checked_whole(tmp_path: Path) -> None:
-    """Its providers are known, so a missing one and a wrong audience are found."""
-    account = {
-        "AccountId": "111122223333",
-        "OpenIDConnectProviders": [{"Url": f"https://{ISSUER}", "ClientIDList": ["mine"]}],
-        "RoleDetailList": [
-            {"RoleName": "a", "AssumeRolePolicyDocument": trust(GOOD)},
-            {"RoleName": "b", "AssumeRolePolicyDocument": trust({"StringEquals": {SUB: DEMO, AUD: "mine"}})},
-            {"RoleName": "c", "AssumeRolePolicyDocument": trust(GOOD, Principal={"Federated": PROVIDER + "d"})},
-        ],
-    }
-    code, text = checked(tmp_path, {"Accounts": [account]})
-    assert code == 1
-    assert "role a: trust: Statement[0].Condition.StringEquals" in text
-    assert "[wrong-audience]" in text
-    assert "role b:" not in text
-    assert "role c: trust: Statement[0].Principal.Federated" in text
