@@ -40,6 +40,11 @@ _UPLOAD_HEADERS: Final = _HEADERS | {
     "x-amz-decoded-content-length", "x-amz-trailer", "x-amz-sdk-checksum-algorithm", "x-amz-checksum-crc32",
     "x-amz-checksum-sha1", "x-amz-checksum-sha256",
 }  # fmt: skip
+# Headers that are forwarded, or that conditions look at: a second one could be what the server behind reads.
+_ONCE: Final = frozenset({
+    "host", "authorization", "user-agent", "range", "if-match", "if-none-match", "if-modified-since",
+    "if-unmodified-since", "content-type", "content-encoding", "content-md5", "cache-control",
+})  # fmt: skip
 # What S3 would keep with the object, and this gateway does not pass on.
 _UNKEPT: Final = frozenset({"content-disposition", "content-language", "expires"})
 
@@ -50,12 +55,14 @@ class Needed:
 
     Attributes:
         bucket: empty where the request is about none.
+        also: further actions on the same resource.
     """
 
     operation: str
     action: str
     resource: str
     bucket: str = ""
+    also: tuple[str, ...] = ()
 
 
 def needed(request: HttpRequest, partition: str = "aws") -> Needed | None:
@@ -65,7 +72,7 @@ def needed(request: HttpRequest, partition: str = "aws") -> Needed | None:
         Refused: it is an object's operation, and its bucket or key is none.
     """
     names = {name for name, _ in parse_qsl(request.query, keep_blank_values=True)} - SIGNING
-    if names_bucket(request.header("host")):
+    if names_bucket(request.header("host")) or _is_ambiguous(request):
         return None
     if request.path == "/":
         return Needed("ListBuckets", "s3:ListAllMyBuckets", "*") if _lists(request, names) else None
@@ -77,7 +84,9 @@ def needed(request: HttpRequest, partition: str = "aws") -> Needed | None:
         return None
     if not BUCKET.fullmatch(bucket):
         raise Refused("InvalidBucketName", 400, "The specified bucket is not valid.")
-    return Needed(operation, action, f"arn:{partition}:s3:::{bucket}/{object_key(key)}", bucket)
+    # If-Match tells the object's ETag from any other, so S3 wants the right to read it as well.
+    also = ("s3:GetObject",) if operation == "PutObject" and request.header("if-match") else ()
+    return Needed(operation, action, f"arn:{partition}:s3:::{bucket}/{object_key(key)}", bucket, also)
 
 
 def object_key(encoded: str) -> str:
@@ -108,6 +117,15 @@ def names_bucket(host: str) -> bool:
     return in_cluster or name.endswith(".localhost") or ".s3." in name or ".s3-" in name
 
 
+def _is_ambiguous(request: HttpRequest) -> bool:
+    """Whether the server behind could read another parameter or header than the policy was asked about."""
+    sent = [name for name, _ in request.headers if name in _ONCE or name.startswith("x-amz-")]
+    encoded = any("%" in pair.partition("=")[0] for pair in request.query.split("&"))
+    # What is not ASCII is not forwarded, and an upload without its condition is another one.
+    lost = any(name.startswith("if-") and not value.isascii() for name, value in request.headers)
+    return encoded or lost or len(set(sent)) != len(sent)
+
+
 def _lists(request: HttpRequest, names: set[str]) -> bool:
     return request.method == "GET" and names <= _LISTING
 
@@ -116,6 +134,8 @@ def _is_plain(request: HttpRequest, operation: str, names: set[str]) -> bool:
     """Whether the request is the operation and nothing more."""
     known = _UPLOAD_HEADERS if operation == "PutObject" else _HEADERS
     sent = {name for name, _ in request.headers}
-    if {name for name in sent if name.startswith("x-amz-")} - known or (operation == "PutObject" and sent & _UNKEPT):
+    if {name for name in sent if name.startswith("x-amz-")} - known:
         return False
+    if operation == "PutObject" and (sent & _UNKEPT or request.header("if-none-match") not in {"", "*"}):
+        return False  # S3 knows no other If-None-Match of an upload than the one for what is not there yet
     return names <= {"x-id"} and {value for name, value in parse_qsl(request.query) if name == "x-id"} <= {operation}

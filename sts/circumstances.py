@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TypeAlias
 
 from sts.callers import Caller
-from sts.sigv4 import ALGORITHM, HttpRequest
+from sts.sigv4 import ALGORITHM, HttpRequest, Signature, moment
 
 Context: TypeAlias = dict[str, str | list[str]]
 
@@ -71,12 +71,16 @@ def of_caller(caller: Caller) -> Context:
     return found
 
 
-def of_object(asked: HttpRequest) -> Context:
+def of_object(asked: HttpRequest, signed: Signature | None, now: float) -> Context:
     """How an S3 request is signed, and on which condition it writes."""
     found: Context = {
         "s3:signatureversion": ALGORITHM,
         "s3:authType": "REST-HEADER" if asked.header("authorization") else "REST-QUERY-STRING",
     }
+    if signed is not None:
+        found["s3:signatureAge"] = str(max(0, int((now - moment(signed.timestamp)) * 1000)))
+    if asked.method == "PUT":
+        found["s3:ObjectCreationOperation"] = "true"
     for name in ("x-amz-content-sha256", "if-match", "if-none-match"):
         if value := asked.header(name):
             found[f"s3:{name}"] = value

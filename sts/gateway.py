@@ -78,8 +78,9 @@ class Gateway:
                 "NotImplemented", 501, "A header you provided implies functionality that is not implemented",
                 f"{asked.method} {asked.path[:256]} is no operation that this gateway forwards",
             )  # fmt: skip
-        context = {**surroundings, **circumstances.of_caller(caller), **circumstances.of_object(asked)}
-        _authorize(needed.action, needed.resource, caller, context)
+        context = {**surroundings, **circumstances.of_caller(caller)}
+        for action in (needed.action, *needed.also):
+            _authorize(action, needed.resource, caller, context)
         return needed
 
     async def forward(
@@ -103,7 +104,7 @@ class Gateway:
         found = await self._sent(ours)
         if found.status == HTTPStatus.NOT_FOUND and needed.bucket and not uploads:
             # Whether an object exists is told only to who may list its bucket.
-            context = {**surroundings, **circumstances.of_caller(caller), **circumstances.of_object(asked)}
+            context = {**surroundings, **circumstances.of_caller(caller)}
             _authorize("s3:ListBucket", needed.resource.partition("/")[0], caller, context)
         return found
 

@@ -165,7 +165,9 @@ class Server:
             )
         caller = self._caller(asked, decision)
         decision.facts["request"] = f"{asked.method} {asked.path[:1024]}"
-        surroundings = circumstances.surroundings(asked, self._clock(), _region(decision))
+        now = self._clock()
+        surroundings = circumstances.surroundings(asked, now, _region(decision))
+        surroundings |= circumstances.of_object(asked, decision.signature, now)
         needed = self._s3.decide(asked, caller, surroundings)
         decision.action = needed.operation
         forwarded = await self._s3.forward(asked, needed, caller, surroundings)

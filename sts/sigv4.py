@@ -195,7 +195,7 @@ def _check_scope(signature: Signature, service: str) -> None:
 
 
 def _check_clock(signature: Signature, service: str, now: float) -> None:
-    signed = _moment(signature.timestamp)
+    signed = moment(signature.timestamp)
     # STS ignores X-Amz-Expires: what was presigned for it holds as long as any request, which EKS's tokens rely on.
     holds = SKEW_SECONDS if signature.expires is None or service == "sts" else signature.expires
     written = signature.timestamp
@@ -288,7 +288,7 @@ def _signing_key(secret: str, date: str, region: str, service: str) -> bytes:
     return key
 
 
-def _moment(timestamp: str) -> float:
+def moment(timestamp: str) -> float:
     """Seconds since the epoch; `strptime` would cost more than the signature."""
     year, month, day = int(timestamp[:4]), int(timestamp[4:6]), int(timestamp[6:8])
     hour, minute, second = int(timestamp[9:11]), int(timestamp[11:13]), int(timestamp[13:15])

@@ -199,6 +199,9 @@ def install_chart(api: ApiServer, accounts: Path, port: int) -> None:
     api.kubectl("patch", "mutatingwebhookconfiguration", "irsa-webhook", "--type=json", f"--patch={json.dumps(patch)}")
 
 
+MOTO = {"MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS": "false"}  # as the chart has it
+
+
 def environment() -> dict[str, str]:
     """Ours, without what would change whom a client trusts or where it goes, and with Kubernetes' service links.
 
@@ -209,4 +212,4 @@ def environment() -> dict[str, str]:
         for name in ("WEBHOOK", "OIDC", "STS")
         for variable, value in (("PORT", "tcp://10.96.0.9:443"), ("SERVICE_HOST", "10.96.0.9"), ("SERVICE_PORT", "443"))
     }
-    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)} | links
+    return {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)} | links | MOTO

@@ -11,6 +11,7 @@ QUERIES = [
     "acl", "tagging", "versionId=1", "uploads", "uploadId=1&partNumber=1", "partNumber=1", "torrent", "restore",
     "select", "legal-hold", "retention", "attributes", "%61cl", "Acl", "x-id=GetObjectAcl", "x-id=GetObject&acl",
     "X-Amz-Acl=public", "response-content-type=text/html", "a",
+    "x%2Did=GetObject", "%78-id=PutObject", "%58-Amz-Date=1",
 ]  # fmt: skip
 HEADERS = [
     {"x-amz-copy-source": "/keys/secret"}, {"x-amz-acl": "public-read"}, {"x-amz-tagging": "a=b"},

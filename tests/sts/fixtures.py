@@ -1,5 +1,6 @@
 """Fixtures of the STS tests: a world of one's own, and one with an S3 server behind the gateway."""
 
+import os
 import urllib.request
 from collections.abc import Iterator
 
@@ -25,6 +26,7 @@ def aws(_aws: World) -> World:
 @pytest.fixture(scope="session")
 def s3_upstream() -> Iterator[str]:
     """A real S3 server on loopback."""
+    os.environ["MOTO_S3_ALLOW_CROSSACCOUNT_ACCESS"] = "false"  # as the chart has it
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     yield "http://{}:{}".format(*server.get_host_and_port())
@@ -34,14 +36,19 @@ def s3_upstream() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def keys_bucket(s3_upstream: str) -> str:
     """A bucket of the account, made at that server itself: the gateway makes none."""
+    _make(s3_upstream, "elsewhere", "999988887777")
+    return _make(s3_upstream, "keys", ACCOUNT)
+
+
+def _make(upstream: str, bucket: str, account: str) -> str:
     scope = "20260101/us-east-1/s3/aws4_request"
     headers = {
-        "x-moto-account-id": ACCOUNT,
+        "x-moto-account-id": account,
         "Authorization": f"AWS4-HMAC-SHA256 Credential=a/{scope}, SignedHeaders=host, Signature=a",
     }
-    request = urllib.request.Request(f"{s3_upstream}/keys", method="PUT", headers=headers)  # noqa: S310 -- loopback
+    request = urllib.request.Request(f"{upstream}/{bucket}", method="PUT", headers=headers)  # noqa: S310 -- loopback
     with urllib.request.urlopen(request):  # noqa: S310 -- loopback
-        return "keys"
+        return bucket
 
 
 @pytest.fixture(scope="session")

@@ -321,6 +321,7 @@ def signed_request(
     if body:
         request.headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
     for name, value in (headers or {}).items():
+        del request.headers[name]  # to set it alone would add another
         request.headers[name] = value
     credentials = Credentials(**dict(zip(names, key, strict=False)))
     if presigned:
