@@ -243,6 +243,19 @@ async def test_a_truncated_request_is_not_answered_as_a_whole_one(port: Port, se
     writer.close()
 
 
+@pytest.mark.parametrize("case", ["review", "chunked", "no-type", "oversize-in-chunks", "garbage"])
+async def test_a_client_may_close_its_half_behind_a_request(port: Port, case: str) -> None:
+    """It is answered, and then the connection is closed."""
+    sent, expected = CASES[case]
+    reader, writer = await port.connect()
+    writer.write(sent)
+    writer.write_eof()
+    assert expected == await read(reader)
+    async with asyncio.timeout(5):
+        assert b"" == await reader.read()
+    writer.close()
+
+
 async def test_a_client_that_leaves_harms_nobody(port: Port) -> None:
     """In the middle of a head, a body, an answer."""
     for sent in (b"POST /mu", post(b"{}")[:-1], post(b"wait")):

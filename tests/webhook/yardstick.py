@@ -22,6 +22,12 @@ def _response(reply: Reply) -> web.Response:
 
 
 class _Handler(web.RequestHandler):
+    # As it comes, aiohttp answers nobody who has closed his half; in HTTP/1.1 that is no reason not to.
+    def eof_received(self) -> bool:
+        self._loop.call_soon(self.close)
+        self._loop.call_later(1, self.force_close)  # what he has not sent of a request does not come any more
+        return True
+
     # aiohttp's own words would tell of its parser.
     def handle_error(
         self, _request: Any, status: int = 500, exc: Any = None, _message: Any = None
