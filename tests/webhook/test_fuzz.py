@@ -1,5 +1,6 @@
 """Whatever comes in: no answer is our bug, none is an accidental denial, no patch fails to apply or undoes anything."""
 
+import asyncio
 import base64
 import copy
 import json
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from irsa.runtime.health import Readiness
 from tests.webhook.pods import ARN, review
 from webhook import operator
 from webhook import review as reviews
@@ -19,6 +21,7 @@ from webhook.admission import Admission
 from webhook.annotations import Defaults, RoleBinding, read_pod, read_service_account
 from webhook.grants import PodIdentity, Sources
 from webhook.injection import Endpoints, Settings
+from webhook.listener import Listener
 from webhook.lookup import LiveLookup
 from webhook.routes import Reply
 from webhook.store import ServiceAccounts
@@ -185,6 +188,78 @@ def test_a_review_with_one_thing_replaced_by_junk(pod: dict[str, Any], path: lis
         assert answer["allowed"]
         if "patch" in answer:
             jsonpatch.apply_patch(question["request"]["object"], json.loads(base64.b64decode(answer["patch"])))
+
+
+def damaged(whole: bytes, damage: list[tuple[float, int, bytes]]) -> bytes:
+    """Bytes with some of them replaced: at a place between 0 and 1, so many, by these."""
+    for place, count, new in damage:
+        at = int(place * len(whole))
+        whole = whole[:at] + new + whole[at + count :]
+    return whole
+
+
+SIGNS = [b"{", b"}", b"[", b"]", b'"', b":", b",", b"null", b"\\r\\n", b" ", b"0"]
+DAMAGE = st.lists(
+    st.tuples(st.floats(0, 1), st.integers(0, 40), st.binary(max_size=4) | st.sampled_from(SIGNS)),
+    min_size=1,
+    max_size=4,
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(pod=pods, damage=DAMAGE)
+def test_a_review_with_bytes_lost_doubled_and_changed(
+    pod: dict[str, Any], damage: list[tuple[float, int, bytes]]
+) -> None:
+    """What still is a review gets a patch that applies to it; the rest is the caller's fault."""
+    body = damaged(json.dumps(review(pod)).encode(), damage)
+    table = ServiceAccounts(Defaults())
+    table.set("demo", "app", {"eks.amazonaws.com/role-arn": ARN})
+    reply = admission(table).begin(body)
+    assert isinstance(reply, Reply)
+    assert reply.status in {200, 400}
+    if reply.status == 200:
+        answer = json.loads(reply.body)["response"]
+        assert answer["allowed"]
+        if "patch" in answer:
+            jsonpatch.apply_patch(json.loads(body)["request"]["object"], json.loads(base64.b64decode(answer["patch"])))
+
+
+REVIEW = b"POST /mutate?timeout=10s HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+REQUESTS = b"".join(
+    [
+        REVIEW + b"Content-Length: 2\r\n\r\n{}",
+        b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\n\r\n",
+        REVIEW + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: y\r\n\r\n",
+        REVIEW.replace(b"/1.1", b"/1.0") + b"Expect: 100-continue\r\nContent-Length: 4\r\n\r\nwait",
+    ]
+)
+
+
+@settings(max_examples=EXAMPLES, deadline=None)
+@given(damage=DAMAGE)
+async def test_requests_with_bytes_lost_doubled_and_changed(damage: list[tuple[float, int, bytes]]) -> None:
+    """No answer on the wire is 5xx, each is whole, and the connection ends once the client has nothing more to say."""
+
+    async def later() -> Reply:
+        return Reply(200, b'"later"')
+
+    listener = Listener(lambda body: later() if body == b"wait" else Reply(200, b"{}"), Readiness())
+    async with listener.listen(0, host="127.0.0.1") as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(damaged(REQUESTS, damage))
+        writer.write_eof()
+        async with asyncio.timeout(20):
+            seen = await reader.read()
+        writer.close()
+    while seen:
+        head, end, seen = seen.partition(b"\r\n\r\n")
+        status = int(head[9:12])
+        assert end
+        assert status in {100, 200, 400, 404, 405, 413, 415, 431}
+        length = 0 if status == 100 else int(head.split(b"Content-Length: ")[1].split(b"\r\n")[0])
+        assert length <= len(seen)
+        seen = seen[length:]
 
 
 @settings(max_examples=EXAMPLES, deadline=None)
