@@ -1,5 +1,6 @@
 """What happens around the webhook on a real API server: much, late, lost, restarted. No pod is missed or rejected."""
 
+import base64
 import contextlib
 import json
 import re
@@ -81,6 +82,49 @@ def test_a_service_account_that_was_asked_for_in_vain_is_asked_for_again(site: S
     assert "patch" in json.loads(rules.ask(webhook.port, body)[1])["response"]
 
 
+def test_what_becomes_of_a_service_account_becomes_of_its_pods(site: Site) -> None:
+    """L5: another role, none any more, and gone; by the watch alone, which must not need more than a moment."""
+    with site.webhook("--live-lookup=never", "--webhook-configuration-name=") as webhook:
+        webhook.wait_ready()
+
+        def role() -> str:
+            subject = plain_pod(serviceAccountName="changing")
+            body = json.dumps(review(subject, namespace=site.namespace)).encode()
+            answer = json.loads(rules.ask(webhook.port, body)[1])["response"]
+            patch = json.loads(base64.b64decode(answer.get("patch", b"W10=")))
+            found = [each["value"] for each in patch if each["path"].endswith("/env")]
+            return str(found[0][0]["value"]) if found else ""
+
+        site.account("changing")
+        eventually(lambda: role() == ARN, "role", explain=webhook.tail)
+        site.annotate("changing", {"eks.amazonaws.com/role-arn": ARN + "-other"})
+        eventually(lambda: role() == ARN + "-other", "other role", explain=webhook.tail)
+        site.annotate("changing", {"eks.amazonaws.com/role-arn": None})
+        eventually(lambda: role() == "", "no role", explain=webhook.tail)
+        site.annotate("changing", {"eks.amazonaws.com/role-arn": ARN})
+        eventually(lambda: role() == ARN, "role again", explain=webhook.tail)
+        site.api.client.delete(f"/api/v1/namespaces/{site.namespace}/serviceaccounts/changing")
+        eventually(lambda: role() == "", "gone", explain=webhook.tail)
+
+
+def test_a_pod_that_comes_before_its_service_account_is_waited_for(site: Site) -> None:
+    """L7, L10: as long as --service-account-lookup-grace-period says; one that never comes costs no more than that."""
+    flags = ("--service-account-lookup-grace-period=10s", "--webhook-configuration-name=")
+    with site.webhook(*flags) as webhook, ThreadPoolExecutor(9) as pool:
+        webhook.wait_ready()
+
+        def patched(name: str) -> bool:
+            body = json.dumps(review(plain_pod(serviceAccountName=name), namespace=site.namespace)).encode()
+            return "patch" in json.loads(rules.ask(webhook.port, body)[1])["response"]
+
+        early = [pool.submit(patched, "early") for _ in range(8)]
+        never = pool.submit(patched, "never")
+        eventually(lambda: "irsa_admission_connections 9.0" in webhook.get("/metrics")[1], "all of them waiting")
+        site.account("early")
+        assert [True] * 8 == [each.result(30) for each in early]
+        assert not never.result(30)
+
+
 def test_not_ready_before_the_list_is_complete(site: Site, proxy: Proxy, webhook: Webhook) -> None:
     """Who starts while the API server does not answer is alive, says what is missing, and gets no pod to spoil."""
     through = kubeconfig_through(site.api.kubeconfig, proxy.port, site.folder)
@@ -111,6 +155,7 @@ def test_a_slow_api_server_costs_a_second_and_no_pod(site: Site, proxy: Proxy, w
     finally:
         proxy.stalled = False
     assert any("live look failed" in entry["message"] for entry in webhook.entries())
+    assert [] == [entry for entry in webhook.entries() if entry["level"] == "error"]
     eventually(lambda: site.role("app") == ARN, "afterwards")
 
 
