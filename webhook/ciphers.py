@@ -68,6 +68,13 @@ def suites(text: str) -> tuple[str, ...]:
     return tuple(SUITES[name] for name in names if name in SUITES)
 
 
+def least(text: str) -> ssl.TLSVersion:
+    """The version below which none of the listed suites exists: whoever names those of 1.3 alone wants no other."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    only_modern = bool(names) and all(name in MODERN for name in names)
+    return ssl.TLSVersion.TLSv1_3 if only_modern else ssl.TLSVersion.TLSv1
+
+
 def apply(context: ssl.SSLContext, minimum: ssl.TLSVersion, chosen: tuple[str, ...]) -> None:
     """Limit a server's context to what was chosen.
 

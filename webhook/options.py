@@ -45,7 +45,10 @@ def config(options: Mapping[str, Any]) -> Config:
         port=options["port"],
         metrics_port=options["metrics_port"],
         files=None if own else (options["tls_cert"], options["tls_key"]),
-        tls_minimum=_checked("--tls-min-version", ciphers.version, options["tls_min_version"]),
+        tls_minimum=max(
+            _checked("--tls-min-version", ciphers.version, options["tls_min_version"]),
+            ciphers.least(options["tls_cipher_suites"]),
+        ),
         tls_ciphers=_checked("--tls-cipher-suites", ciphers.suites, options["tls_cipher_suites"]),
         live_lookup=options["live_lookup"],
         grace=options["service_account_lookup_grace_period"],

@@ -118,6 +118,20 @@ def test_an_expiration_below_the_minimum_is_raised() -> None:
 
 
 @pytest.mark.parametrize(
+    "suites, minimum",
+    [
+        ("TLS_AES_128_GCM_SHA256", ssl.TLSVersion.TLSv1_3),
+        ("TLS_AES_128_GCM_SHA256,TLS_CHACHA20_POLY1305_SHA256", ssl.TLSVersion.TLSv1_3),
+        ("TLS_AES_128_GCM_SHA256,TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", ssl.TLSVersion.TLSv1_2),
+        ("", ssl.TLSVersion.TLSv1_2),
+    ],
+)
+def test_suites_of_tls_1_3_alone_leave_no_other_version(suites: str, minimum: ssl.TLSVersion) -> None:
+    """As in Go, where TLS 1.2 has no suite then; OpenSSL would offer its own choice."""
+    assert minimum is made(f"--tls-cipher-suites={suites}").tls_minimum
+
+
+@pytest.mark.parametrize(
     "flag, cure",
     [
         ("--enable-debugging-handlers", "there are none"),
