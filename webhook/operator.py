@@ -5,7 +5,8 @@ here does the same by kopf's means, from the same pure functions; tests compare 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -26,6 +27,18 @@ log: Final = Log("webhook.operator")
 Listener = Callable[[], AbstractAsyncContextManager[None]]
 
 
+class Pauses:
+    """Seconds between kopf's attempts to reach the API server: without end, where its own give up after a minute.
+
+    The process would end then, and be started again by kubelet with pauses of up to five minutes, in which the API
+    server may long be back.
+    """
+
+    def __iter__(self) -> Iterator[float]:
+        """From the beginning, for each request."""
+        return itertools.chain((0.1, 0.5, 1.0, 2.0), itertools.repeat(5.0))
+
+
 def kopf_settings(server: kopf.WebhookServerProtocol | None) -> kopf.OperatorSettings:
     """kopf, told to write nothing: no configuration of its own, no events, no peering."""
     chosen = kopf.OperatorSettings()
@@ -35,6 +48,8 @@ def kopf_settings(server: kopf.WebhookServerProtocol | None) -> kopf.OperatorSet
     chosen.scanning.disabled = True
     chosen.peering.standalone = True
     chosen.process.ultimate_exiting_timeout = 60
+    chosen.networking.error_backoffs = Pauses()
+    chosen.networking.request_timeout = 10.0  # one that is never answered is asked again
     return chosen
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import itertools
 import json
 import re
 import socket
@@ -21,6 +22,7 @@ from tests.webhook.pods import pod as plain_pod
 from tests.webhook.pods import review
 from tests.webhook.process import ARN, Proxy, Site, Webhook, eventually, kubeconfig_through
 from tests.webhook.scale import fill
+from webhook import operator
 
 FreshApiServer = Callable[..., object]
 
@@ -341,6 +343,28 @@ def test_api_server_restarts_and_an_expired_watch(fresh_apiserver: FreshApiServe
             assert any(
                 "too old" in entry["message"] or "listing again" in entry["message"] for entry in webhook.entries()
             )
+
+
+def test_started_before_the_api_server(fresh_apiserver: FreshApiServer, tmp_path: Path) -> None:
+    """As after a control plane's outage: it lives, says what is missing, and is there as soon as the API server is."""
+    with fresh_apiserver() as apiserver:  # type: ignore[attr-defined]
+        site = Site(apiserver, tmp_path)
+        site.account("app")
+        apiserver.stop()
+        with site.webhook() as webhook:
+            eventually(lambda: "serviceaccounts" in webhook.get("/readyz")[1], "reason", explain=webhook.tail)
+            apiserver.start()
+            site.register(webhook.port)
+            webhook.wait_ready(60)
+            assert ARN == site.role("app")
+
+
+def test_an_api_server_that_stays_away_is_waited_for() -> None:
+    """By kopf as by our own requests: its pauses have no end, and none is long."""
+    for _ in range(2):  # each request begins anew
+        pauses = list(itertools.islice(operator.kopf_settings(None).networking.error_backoffs, 1000))
+        assert 1000 == len(pauses)
+        assert (True, 5.0) == (pauses[0] < 1, max(pauses))
 
 
 def test_fifty_thousand_service_accounts(fresh_apiserver: FreshApiServer, tmp_path: Path) -> None:
