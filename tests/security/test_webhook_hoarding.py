@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from irsa.runtime.health import Readiness
+from webhook.http import Deadlines
 from webhook.listener import BODIES_LIMIT, CONNECTIONS_LIMIT, SHED, Listener
 from webhook.routes import BODY_LIMIT, Reply
 
@@ -23,7 +24,9 @@ Connect = Callable[[], "contextlib._AsyncGeneratorContextManager[Client]"]
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
     """Makes connections to a listener."""
-    async with Listener(lambda body: Reply(200, b"%d" % len(body)), Readiness()).listen(0, host="127.0.0.1") as port:
+    patient = Deadlines(head=300.0, body=300.0, idle=300.0)  # what is shown here is not that waiting has an end
+    listener = Listener(lambda body: Reply(200, b"%d" % len(body)), Readiness(), patient)
+    async with listener.listen(0, host="127.0.0.1") as port:
 
         @contextlib.asynccontextmanager
         async def make() -> AsyncIterator[Client]:
