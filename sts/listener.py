@@ -1,79 +1,95 @@
-"""The port of STS and the gateway: accepts connections, ends those that take too long, and drains when it is to go."""
+"""The port of STS and the gateway: whole requests go to the server, what is no HTTP is refused here."""
 
-import asyncio
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final
+from contextlib import AbstractAsyncContextManager
+from http import HTTPStatus
+from ssl import SSLContext
+from typing import Final, Protocol
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
-from sts.connection import Connection
-from sts.http import Deadlines, Service
+from irsa.runtime.http1 import Deadlines, RefusedError, Request
+from irsa.runtime.logs import Log
+from irsa.runtime.port import Port
+from sts.http import BODY_LIMIT, HEAD_LIMIT, Fault, Reply, in_words
+from sts.sigv4 import HttpRequest
 
-SWEEP_SECONDS: Final = 0.5
-DRAIN_SECONDS: Final = 10.0
-CONNECTIONS_LIMIT: Final = 4096  # at once; a further one is closed without a word, so that those that are open go on
-BACKLOG: Final = 1024
+log: Final = Log("sts.http")
+
+CONNECTIONS_LIMIT: Final = 4096  # idle over TLS they weigh 200 MB
+BODIES_LIMIT: Final = 32 * 1024 * 1024  # bytes of the largest bodies of all connections together
 
 CONNECTIONS: Final = Gauge("irsa_sts_connections", "Open connections to the port of STS and the gateway.")
+SHED: Final = Counter("irsa_sts_shed_total", "Connections closed to make room for others.", ["reason"])
+
+# What was cut short behind a whole head is refused in AWS's words, by the door that it came to.
+_FAULTS: Final = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: Fault.TOO_LARGE,
+    HTTPStatus.REQUEST_TIMEOUT: Fault.TOO_SLOW,
+}
+
+
+class Answering(Protocol):
+    """Who answers."""
+
+    async def answer(self, asked: HttpRequest, fault: Fault | None) -> Reply:
+        """The answer to a request; the body of one with a fault is empty."""
 
 
 class Listener:
-    """Serves `service` on connections.
+    """Serves `service` on a port."""
 
-    Attributes:
-        deadlines: of the connections that come from now on.
-        connections: those that are open.
-    """
+    head_limit = HEAD_LIMIT
+    body_limit = BODY_LIMIT
+    draining = False  # a pool's connections are closed when the port is
 
-    def __init__(self, service: Service, deadlines: Deadlines | None = None) -> None:
+    def __init__(self, service: Answering, deadlines: Deadlines | None = None) -> None:
         self.service = service
-        self.deadlines = deadlines or Deadlines()
-        self.connections: set[Connection] = set()
-        CONNECTIONS.set_function(lambda: len(self.connections))
+        self.port = Port(
+            self,
+            connections_limit=CONNECTIONS_LIMIT,
+            bodies_limit=BODIES_LIMIT,
+            gauge=CONNECTIONS,
+            shed=SHED,
+            deadlines=deadlines,
+        )
 
-    @asynccontextmanager
-    async def listen(
-        self, port: int, host: str | None = None, context: ssl.SSLContext | None = None
-    ) -> AsyncIterator[int]:
+    def listen(
+        self, port: int, host: str | None = None, context: SSLContext | None = None
+    ) -> AbstractAsyncContextManager[int]:
         """Serve while the body runs; gives the port. At the end what came in is answered.
 
         Raises:
             OSError: the port is taken or not allowed.
         """
-        server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self.service, self.deadlines, self._joined, self.connections.discard),
-            host, port, backlog=BACKLOG, reuse_address=True, ssl=context,
-            ssl_handshake_timeout=self.deadlines.head if context else None,
-        )  # fmt: skip
-        sweeper = asyncio.create_task(self._sweep())
-        try:
-            yield int(server.sockets[0].getsockname()[1])
-        finally:
-            server.close()
-            await self._drain()
-            sweeper.cancel()
+        return self.port.listen(port, context, host)
 
-    def _joined(self, connection: Connection) -> None:
-        self.connections.add(connection)
-        if len(self.connections) > CONNECTIONS_LIMIT:
-            connection.abort()
+    def begin(self, request: Request) -> None:
+        """Every whole request is taken.
 
-    async def _sweep(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            await asyncio.sleep(min(SWEEP_SECONDS, self.deadlines.head / 2))
-            now = loop.time()
-            for connection in [each for each in self.connections if each.deadline < now]:
-                connection.expired()
+        Raises:
+            RefusedError: it has two hosts, one of which is signed, or none (RFC 9112 section 3.2).
+        """
+        hosts = sum(name == b"host" for name, _ in request.headers)
+        if hosts != 1 and (hosts or request.version != "1.0"):
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"{hosts} Host headers")
 
-    async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + DRAIN_SECONDS
-        while self.connections and loop.time() < end:
-            for connection in list(self.connections):
-                connection.drain()
-            await asyncio.sleep(0.02)
-        for connection in list(self.connections):
-            connection.abort()
+    async def answer(self, request: Request) -> Reply:
+        """A whole request."""
+        return await self.service.answer(_asked(request), None)
+
+    async def refuse(self, status: HTTPStatus, request: Request, reason: str) -> Reply:
+        """In AWS's words where it is known what was asked."""
+        if request.method and (fault := _FAULTS.get(status)):
+            return await self.service.answer(_asked(request), fault)
+        if status is not HTTPStatus.INTERNAL_SERVER_ERROR:  # that one has its trace already
+            log.warning("malformed request", reason=reason.partition("\n")[0][:128], source=request.source)
+        return in_words(status)
+
+
+def _asked(request: Request) -> HttpRequest:
+    headers = [
+        # As it stood on the wire: what is no UTF-8 becomes surrogates, and is signed as those bytes.
+        (name.decode("latin-1"), value.strip(b" \t").decode(errors="surrogateescape"))
+        for name, value in request.headers
+    ]
+    return HttpRequest(request.method, request.target, headers, bytes(request.body), request.source, request.secure)

@@ -17,6 +17,9 @@ TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
 
 
+_LINES: Final = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+
+
 class Reply(msgspec.Struct, frozen=True):
     """An HTTP answer; `allow` are the methods, where another was used."""
 
@@ -24,6 +27,16 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str = JSON
     allow: str = ""
+
+    def written(self, *, keep_alive: bool, head_only: bool) -> bytes:
+        """As it stands on the wire; one to HEAD has the length of the body that it lacks."""
+        allow = f"Allow: {self.allow}\r\n" if self.allow else ""
+        close = "" if keep_alive else "Connection: close\r\n"
+        head = (
+            f"{_LINES[self.status]}Content-Type: {self.content_type}\r\nContent-Length: {len(self.body)}\r\n"
+            f"{allow}{close}\r\n"
+        ).encode()
+        return head if head_only else head + self.body
 
 
 class Target(Enum):

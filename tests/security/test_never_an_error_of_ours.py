@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from sts.http import Deadlines
+from irsa.runtime.http1 import Deadlines
 from tests.security.tokens import claims_in
 from tests.security.wire import sent, status, written
 from tests.sts.world import ACCOUNT, RSA_KEY, USER_KEY, World, compact_jwt, signed_request
@@ -90,7 +90,7 @@ def test_any_session_policy(aws: World, member: str, value: Any) -> None:
 @given(changes=some.lists(some.tuples(some.integers(0, 900), some.integers(0, 255)), min_size=1, max_size=4))
 def test_any_bytes(aws: World, changes: list[tuple[int, int]]) -> None:
     """A good request with some bytes changed, anywhere; it may also get no answer at all."""
-    aws.listener.deadlines = Deadlines(head=0.05, body=0.05, linger=0.05)
+    aws.listener.port.deadlines = Deadlines(head=0.05, body=0.05, linger=0.05)
     data = bytearray(written(signed_request(USER_KEY)))
     for place, value in changes:
         data[place % len(data)] = value

@@ -8,7 +8,7 @@ import pytest
 import trustme
 
 from irsa.runtime.health import Readiness
-from webhook.http import Deadlines
+from irsa.runtime.http1 import Deadlines
 from webhook.listener import Listener
 from webhook.routes import Reply
 

@@ -4,13 +4,14 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 import trustme
 
-from sts.http import BODY_LIMIT, HEAD_LIMIT, Deadlines, Fault, Reply
+from irsa.runtime.http1 import Deadlines
+from sts.http import BODY_LIMIT, HEAD_LIMIT, Fault, Reply
 from sts.listener import Listener
 from sts.sigv4 import HttpRequest
 
@@ -128,27 +129,31 @@ BAD = {
     "HTTP/1.1 without a host": b"GET / HTTP/1.1\r\n\r\n",
     "two hosts": request("/", "Host: h"),
     "a control character in a header": request("/", "X: a\x00b"),
-    "a head without bounds": request("/", *(f"X-{number}: {'a' * 1000}" for number in range(HEAD_LIMIT // 1000))),
-    "headers without bounds": request("/", *["a:b"] * (HEAD_LIMIT // 32)),
-    "a target without bounds": request("/" + "a" * HEAD_LIMIT),
+}
+BOUNDLESS = {
+    "a head": request("/", *(f"X-{number}: {'a' * 1000}" for number in range(HEAD_LIMIT // 1000))),
+    "headers": request("/", *["a:b"] * (HEAD_LIMIT // 32)),
+    "a target": request("/" + "a" * HEAD_LIMIT),
     "a header without an end": b"GET / HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 2_000_000,
     "a trailer without an end": request("/", "Transfer-Encoding: chunked") + b"0\r\nX: " + b"a" * 2_000_000,
-    "trailers without bounds": (
+    "trailers": (
         request("/", "Transfer-Encoding: chunked") + b"0\r\n" + b"X: aaaaaaaaaaaaaaa\r\n" * (HEAD_LIMIT // 16)
     ),
     "an extension without an end": request("/", "Transfer-Encoding: chunked") + b"0;" + b"a" * 2_000_000,
 }
 
 
-@pytest.mark.parametrize("sent", BAD.values(), ids=BAD)
-async def test_what_is_not(serve: Serve, sent: bytes) -> None:
-    """400 and the end of the connection, or its end alone where the client was still sending; nothing is decided."""
-    port = await serve()
-    try:
-        answer = await port.whole(sent)
-    except ConnectionError:
-        answer = b""
-    assert not answer or answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+@pytest.mark.parametrize(
+    "sent, status",
+    [(sent, b"400 Bad Request") for sent in BAD.values()]
+    + [(sent, b"431 Request Header Fields Too Large") for sent in BOUNDLESS.values()],
+    ids=[*BAD, *BOUNDLESS],
+)
+async def test_what_is_not(serve: Serve, sent: bytes, status: bytes) -> None:
+    """Refused, though the client is still sending, then the end of the connection; nothing is decided."""
+    port = await serve(linger=0.2)
+    answer = await port.whole(sent)
+    assert answer.startswith(b"HTTP/1.1 " + status + b"\r\n")
     assert not port.echo.asked.is_set()
 
 
@@ -220,13 +225,23 @@ async def test_who_has_said_all_is_answered(serve: Serve) -> None:
     writer.close()
 
 
-async def test_a_bug_ends_the_connection_alone(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_bug_is_an_answer_too(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """The service answers for its own bugs; should one get past it, it is in the log, and nobody waits for ever."""
     port = await serve()
-    with suppress(ConnectionError):
-        assert b"" == await port.whole(request("/bug"))
-    assert ["bug: request not answered"] == [record.message for record in caplog.records if record.name == "sts.http"]
+    assert (await port.whole(request("/bug", CLOSE))).startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert ["bug: request not answered"] == [record.message for record in caplog.records]
     assert said(await port.whole(request("/", CLOSE)))
+
+
+async def test_what_was_asked_before_a_bad_request_is_answered(serve: Serve) -> None:
+    """In order, the refusal last; what stands behind it is never read."""
+    port = await serve(linger=0.2)
+    port.echo.released.set()
+    answers = await port.whole(request("/wait") + request("/2") + b"garbage\r\n\r\n" + request("/3"))
+    first, second, refusal = answers.split(b"HTTP/1.1 ")[1:]
+    assert b'"/wait"' in first
+    assert b'"/2"' in second
+    assert refusal.startswith(b"400 Bad Request\r\n")
 
 
 async def test_an_idle_connection_is_closed_in_the_end(serve: Serve) -> None:
@@ -248,7 +263,7 @@ async def test_who_does_not_read_loses_the_connection(serve: Serve) -> None:
     writer.write(request("/big") * 3)
     await port.echo.asked.wait()
     async with asyncio.timeout(20):
-        while port.listener.connections:
+        while port.listener.port.connections:
             await asyncio.sleep(0.02)
     writer.close()
 

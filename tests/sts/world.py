@@ -26,12 +26,12 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
+from irsa.runtime.http1 import Deadlines
 from irsa.runtime.listener import listen
 from sts.accounts import Accounts
 from sts.callers import authenticate
 from sts.credentials import SealingKeys
 from sts.gateway import Gateway
-from sts.http import Deadlines
 from sts.issuers import Issuers
 from sts.listener import Listener
 from sts.mfa import Spent
@@ -123,7 +123,7 @@ class World:
         self.issuer.reset()
         self.server._issuers = Issuers()
         self.server._spent = Spent()
-        self.listener.deadlines = Deadlines()
+        self.listener.port.deadlines = Deadlines()
         self.accounts = account_file(self.issuer.url)
         self.use(self.accounts)
 

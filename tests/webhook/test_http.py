@@ -15,8 +15,8 @@ import pytest
 import trustme
 
 from irsa.runtime.health import Readiness
+from irsa.runtime.http1 import Deadlines
 from tests.webhook.yardstick import Yardstick
-from webhook.http import Deadlines
 from webhook.listener import REFUSED, Listener
 from webhook.routes import BODY_LIMIT, HEAD_LIMIT, Reply
 
