@@ -12,7 +12,7 @@ import trustme
 
 from irsa.runtime.http1 import Deadlines
 from sts.http import BODY_LIMIT, HEAD_LIMIT, Fault, Reply
-from sts.listener import Listener
+from sts.listener import BODIES_LIMIT, SHED, Listener
 from sts.sigv4 import HttpRequest
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -266,6 +266,26 @@ async def test_who_does_not_read_loses_the_connection(serve: Serve) -> None:
         while port.listener.port.connections:
             await asyncio.sleep(0.02)
     writer.close()
+
+
+async def test_who_hoards_bodies_makes_room(serve: Serve) -> None:
+    """More of them than all connections together may hold: the largest go, and whoever comes is answered."""
+    port, before = await serve(), shed("bodies")
+    begun = request("/", f"Content-Length: {BODY_LIMIT}") + b"a" * (BODY_LIMIT - 1)
+    room = BODIES_LIMIT // (BODY_LIMIT - 1)
+    hoard = [await port.connect() for _ in range(room + 3)]
+    for _, writer in hoard:
+        writer.write(begun)
+    async with asyncio.timeout(20):
+        while shed("bodies") - before < 3:
+            await asyncio.sleep(0.02)
+    assert "abc" == said(await port.whole(request("/", CLOSE, body=b"abc")))["body"]
+    for _, writer in hoard:
+        writer.transport.abort()
+
+
+def shed(reason: str) -> float:
+    return SHED.labels(reason)._value.get()  # type: ignore[no-any-return]
 
 
 async def test_the_listener_ends_when_all_is_answered() -> None:
