@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from irsa.runtime.health import Readiness
-from webhook.http import Deadlines
+from irsa.runtime.http1 import Deadlines
 from webhook.listener import BODIES_LIMIT, CONNECTIONS_LIMIT, SHED, Listener
 from webhook.routes import BODY_LIMIT, Reply
 
