@@ -19,7 +19,7 @@ from yarl import URL
 from sts import authorization, circumstances, payload, refusals
 from sts.callers import Caller
 from sts.circumstances import Context
-from sts.policy import authorize, request
+from sts.policy import Kind, authorize, request
 from sts.sigv4 import HttpRequest
 from sts.wire import text
 
@@ -143,14 +143,26 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
+# As AWS says them: https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+_KINDS: Final[Mapping[Kind, str]] = {
+    Kind.IDENTITY: "identity-based policy",
+    Kind.RESOURCE: "resource-based policy",
+    Kind.SESSION: "session policy",
+    Kind.BOUNDARY: "permissions boundary",
+    Kind.TRUST: "role trust policy",
+}
+
+
 def _authorize(action: str, resource: str, caller: Caller, context: Context) -> None:
     decision = authorize(request(action, resource, caller.principal, context), caller.permissions)
     if decision.allowed:
         return
     where = "" if resource == "*" else f' on resource: "{resource}"'
-    cause = "with an explicit deny in an identity-based policy" if decision.explicit_deny else (
-        f"because no identity-based policy allows the {action} action"
-    )  # fmt: skip
+    what = _KINDS[decision.kind]
+    if decision.explicit_deny:
+        cause = f"with an explicit deny in {'an' if what[0] == 'i' else 'a'} {what}"
+    else:
+        cause = f"because no {what} allows the {action} action"
     raise refusals.Refused(
         "AccessDenied",
         403,

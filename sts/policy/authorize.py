@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from sts.policy.evaluate import SILENT, Outcome, decided, evaluate, nearest
-from sts.policy.model import Decision, Grant, Policy, PrincipalKind, Request
+from sts.policy.model import Decision, Grant, Kind, Policy, PrincipalKind, Request
 
 
 class Permissions(msgspec.Struct, frozen=True):
@@ -50,11 +50,12 @@ def authorize(
     """
     resource, layers = _evaluated(request, permissions, resource_policy)
     if denied := _first_denied(resource, layers):
-        return decided(denied, request)
+        return decided(*denied, request)
     foreign = resource_account not in {"", request.principal.account}
     if resource.grant is Grant.NONE and (foreign or not layers):
         owner = f"account {resource_account}" if foreign else "the resource"
-        return nearest([resource_policy] if resource_policy else [], request, f"the policy of {owner}")
+        policies = [resource_policy] if resource_policy else []
+        return nearest(policies, request, f"the policy of {owner}", Kind.RESOURCE)
     return _within(layers, request, resource, skipped=0 if foreign else _excused(resource.grant))
 
 
@@ -70,14 +71,19 @@ def assumes(trust: Policy, request: Request, permissions: Permissions, *, role_a
     """
     resource, layers = _evaluated(request, permissions, trust)
     if denied := _first_denied(resource, layers):
-        return decided(denied, request)
+        return decided(*denied, request)
     if resource.grant is Grant.NONE:
-        return nearest([trust], request, "the trust policy")
+        return nearest([trust], request, "the trust policy", Kind.TRUST)
     foreign = role_account != request.principal.account
     return _within(layers, request, resource, skipped=0 if foreign else _excused(resource.grant))
 
 
-_Layer: TypeAlias = tuple[Outcome, Sequence[Policy], str]
+_Layer: TypeAlias = tuple[Outcome, Sequence[Policy], Kind]
+_WHOSE: Final = {
+    Kind.IDENTITY: "a policy of the caller",
+    Kind.BOUNDARY: "the permissions boundary",
+    Kind.SESSION: "the session policy",
+}
 _WITHOUT_POLICIES: Final = frozenset({PrincipalKind.ANONYMOUS, PrincipalKind.SERVICE, PrincipalKind.WEB_IDENTITY})
 _EXCUSED: Final = {Grant.NONE: 0, Grant.ACCOUNT: 0, Grant.ISSUER: 1, Grant.DIRECT: 3}
 _OWNER: Final = Outcome(denied=False, grant=Grant.DIRECT)
@@ -95,28 +101,30 @@ def _layers(request: Request, permissions: Permissions) -> list[_Layer]:
     if request.principal.kind in _WITHOUT_POLICIES:
         return []
     if request.principal.kind is PrincipalKind.ROOT:
-        return [(_OWNER, [], "root")]
-    layers: list[_Layer] = [(evaluate(permissions.identity, request), permissions.identity, "a policy of the caller")]
+        return [(_OWNER, [], Kind.IDENTITY)]
+    layers: list[_Layer] = [(evaluate(permissions.identity, request), permissions.identity, Kind.IDENTITY)]
     if permissions.boundary is not None:
         boundary = [permissions.boundary]
-        layers.append((evaluate(boundary, request), boundary, "the permissions boundary"))
+        layers.append((evaluate(boundary, request), boundary, Kind.BOUNDARY))
     if permissions.session is not None:
-        layers.append((evaluate(permissions.session, request), permissions.session, "the session policy"))
+        layers.append((evaluate(permissions.session, request), permissions.session, Kind.SESSION))
     return layers
 
 
-def _first_denied(resource: Outcome, layers: list[_Layer]) -> Outcome | None:
-    if resource.denied:
-        return resource
-    return next((outcome for outcome, _, _ in layers if outcome.denied), None)
+def _first_denied(resource: Outcome, layers: list[_Layer]) -> tuple[Outcome, Kind] | None:
+    if resource.denied and resource.policy is not None:
+        return resource, resource.policy.kind
+    return next(((outcome, kind) for outcome, _, kind in layers if outcome.denied), None)
 
 
 def _within(layers: list[_Layer], request: Request, resource: Outcome, *, skipped: int) -> Decision:
     """The decision after every Deny: each layer that the resource's policy does not excuse must allow."""
-    for outcome, policies, what in layers[skipped:]:
+    for outcome, policies, kind in layers[skipped:]:
         if outcome.grant is Grant.NONE:
-            return nearest(policies, request, what)
-    return decided(resource if skipped or not layers else layers[0][0], request)
+            return nearest(policies, request, _WHOSE[kind], kind)
+    if (skipped or not layers) and resource.policy is not None:
+        return decided(resource, resource.policy.kind, request)
+    return decided(layers[0][0], Kind.IDENTITY, request)
 
 
 def _excused(grant: Grant) -> int:

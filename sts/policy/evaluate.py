@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from sts.policy.model import Condition, Decision, Grant, Policy, Request, Statement
+from sts.policy.model import Condition, Decision, Grant, Kind, Policy, Request, Statement
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -59,15 +59,17 @@ def applies(statement: Statement, request: Request, *, bounded: bool = False) ->
     return grant
 
 
-def decided(outcome: Outcome, request: Request) -> Decision:
+def decided(outcome: Outcome, kind: Kind, request: Request) -> Decision:
     """The decision of a statement that allows or denies, with the conditions that the request met there."""
     policy, statement = outcome.policy, outcome.statement
     if policy is None or statement is None:
-        return Decision(allowed=not outcome.denied, explicit_deny=outcome.denied, reason="the account's owner")
+        return Decision(
+            allowed=not outcome.denied, explicit_deny=outcome.denied, reason="the account's owner", kind=kind
+        )
     verb = "denies" if outcome.denied else "allows"
     reason = f"{policy.name} {statement.label} {verb} it"
     if not statement.conditions:
-        return Decision(not outcome.denied, outcome.denied, reason, policy.name, statement.label)
+        return Decision(not outcome.denied, outcome.denied, reason, policy.name, statement.label, kind=kind)
     if outcome.denied:
         reason += ": " + " and ".join(_seen(condition, request) for condition in statement.conditions)
     first = statement.conditions[0]
@@ -81,13 +83,14 @@ def decided(outcome: Outcome, request: Request) -> Decision:
         key=first.key,
         expected=first.expected,
         seen=request.context.get(first.key.lower(), ()),
+        kind=kind,
     )
 
 
-def nearest(policies: Iterable[Policy], request: Request, what: str) -> Decision:
+def nearest(policies: Iterable[Policy], request: Request, what: str, kind: Kind) -> Decision:
     """Why none of the policies allows the request: what failed in the Allow statement that came nearest.
 
-    `what` says whose policies these are, such as `the trust policy`.
+    `what` says whose policies these are, such as `the trust policy`, and `kind` what they are attached to.
     """
     best: tuple[int, Decision] = (-1, Decision(allowed=False, explicit_deny=False, reason=f"{what} does not exist"))
     for policy in policies:
@@ -96,7 +99,7 @@ def nearest(policies: Iterable[Policy], request: Request, what: str) -> Decision
         for statement in policy.statements:
             if statement.allows:
                 best = max(best, _missed(policy, statement, request), key=lambda scored: scored[0])
-    return best[1]
+    return msgspec.structs.replace(best[1], kind=kind)
 
 
 def _missed(policy: Policy, statement: Statement, request: Request) -> tuple[int, Decision]:

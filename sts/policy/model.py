@@ -196,6 +196,7 @@ class Decision(msgspec.Struct, frozen=True):
     Attributes:
         allowed: Whether the request may go on.
         explicit_deny: Whether a Deny statement decided.
+        kind: What the policy is attached to that decided, or that should have allowed.
         reason: One sentence for a log line; never for the client, who gets AWS's words.
         policy: The policy that decided, or that came nearest to allow.
         statement: Its statement: `Sid` where it has one, else `Statement[index]`.
@@ -214,3 +215,4 @@ class Decision(msgspec.Struct, frozen=True):
     key: str = ""
     expected: tuple[str, ...] = ()
     seen: tuple[str, ...] = ()
+    kind: Kind = Kind.IDENTITY

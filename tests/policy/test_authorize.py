@@ -56,6 +56,8 @@ def test_who_must_allow(caller: Principal, named: str | None, owner: str, needs:
             request("s3:GetObject", "*", caller), permissions, resource_policy=resource, resource_account=owner
         )
         assert (silent == "" or silent not in needs) is decision.allowed, (silent, decision.reason)
+        if not decision.allowed:
+            assert {"i": Kind.IDENTITY, "b": Kind.BOUNDARY, "s": Kind.SESSION}[silent] is decision.kind
 
 
 @pytest.mark.parametrize("layer", ["identity", "boundary", "session", "resource"])
@@ -70,6 +72,7 @@ def test_a_deny_anywhere_decides(layer: str) -> None:
     decision = authorize(request("s3:GetObject", "*", SESSION), permissions, resource_policy=resource)
     assert (False, True) == (decision.allowed, decision.explicit_deny)
     assert decision.policy == ("resource" if layer == "resource" else "identity")
+    assert layer == decision.kind.value
 
 
 @pytest.mark.parametrize(

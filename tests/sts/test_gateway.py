@@ -1,5 +1,6 @@
 """The gateway before a real S3 server, as boto3 sees it."""
 
+import json
 import urllib.request
 
 import pytest
@@ -33,6 +34,25 @@ def test_a_role_without_the_right_is_refused(aws_with_s3: World) -> None:
     seen = refusal(aws_with_s3.client("s3", aws_with_s3.session(role="team/a/idle")).list_buckets)
     assert ("AccessDenied", 403) == seen[:2]
     assert "is not authorized to perform: s3:ListAllMyBuckets because no identity-based policy allows" in seen[2]
+
+
+NOTHING = {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "sqs:*", "Resource": "*"}}
+REVOKED = {"Version": "2012-10-17", "Statement": {"Effect": "Deny", "Action": "*", "Resource": "*"}}
+
+
+@pytest.mark.parametrize(
+    "policy, words",
+    [
+        pytest.param(NOTHING, "because no session policy allows the s3:ListAllMyBuckets action", id="silent"),
+        pytest.param(REVOKED, "with an explicit deny in a session policy", id="deny"),
+    ],
+)
+def test_the_client_hears_which_kind_of_policy_refused(aws_with_s3: World, policy: object, words: str) -> None:
+    """The role may; the policy that its session was given may not."""
+    session = aws_with_s3.session(Policy=json.dumps(policy))
+    code, _, message = refusal(aws_with_s3.client("s3", session).list_buckets)
+    assert "AccessDenied" == code
+    assert message.endswith(f"is not authorized to perform: s3:ListAllMyBuckets {words}")
 
 
 def test_nothing_else_is_forwarded(aws_with_s3: World) -> None:
