@@ -68,6 +68,8 @@ def decided(outcome: Outcome, kind: Kind, request: Request) -> Decision:
         )
     verb = "denies" if outcome.denied else "allows"
     reason = f"{policy.name} {statement.label} {verb} it"
+    if outcome.denied and statement.exempting:
+        reason += f": NotPrincipal does not list {request.principal.arn} with its account and role"
     if not statement.conditions:
         return Decision(not outcome.denied, outcome.denied, reason, policy.name, statement.label, kind=kind)
     if outcome.denied:

@@ -82,7 +82,9 @@ def test_who_is_exempt_from_a_deny(exempt: str | list[str], caller: Principal, a
     bucket = policy(Kind.RESOURCE, Effect="Deny", NotPrincipal={"AWS": exempt}, Action="*", Resource="*")
     permissions = Permissions(identity=(policy(Action="*", Resource="*"),))
     asked = request("s3:GetObject", OBJECT, caller)
-    assert allowed is authorize(asked, permissions, resource_policy=bucket, resource_account=HOME).allowed
+    decision = authorize(asked, permissions, resource_policy=bucket, resource_account=HOME)
+    assert allowed is decision.allowed
+    assert allowed or f"NotPrincipal does not list {caller.arn} with its account and role" in decision.reason
 
 
 def test_nobody_with_a_boundary_is_exempt() -> None:
