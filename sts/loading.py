@@ -283,7 +283,8 @@ class _AccountReader:
     def _managed_policies(self) -> Iterator[tuple[str, Policy]]:
         for entry, path in self._each("Policies"):
             ours = f"{self._arn}:policy{entry.path}{entry.policy_name}"
-            arn = entry.arn if entry.arn.startswith("arn:aws:iam::aws:policy/") else self._given(entry.arn, ours, path)
+            aws_own = entry.arn.startswith(f"arn:{self._account.partition}:iam::aws:policy/")
+            arn = entry.arn if aws_own else self._given(entry.arn, ours, path)
             defaults = [index for index, version in enumerate(entry.policy_version_list) if version.is_default_version]
             if len(defaults) != 1:
                 raise self._error((*path, "PolicyVersionList"), "exactly one version has to be the default one")

@@ -160,11 +160,12 @@ def test_pages_of_one_export(tmp_path: Path) -> None:
 
 def test_another_partition_and_members_nobody_knows_yet(tmp_path: Path) -> None:
     """China's ARNs are of its own partition; a member that is new in IAM is left out, and that is said."""
-    text = json.dumps(DETAILS).replace("arn:aws:iam::" + ACCOUNT, "arn:aws-cn:iam::" + ACCOUNT)
-    export = json.loads(text.replace(quote("arn:aws:iam::" + ACCOUNT), quote("arn:aws-cn:iam::" + ACCOUNT)))
+    text = json.dumps(DETAILS).replace("arn:aws:", "arn:aws-cn:").replace(quote("arn:aws:"), quote("arn:aws-cn:"))
+    export = json.loads(text)
     export["RoleDetailList"][0]["Mood"] = "new"
     accounts, notes = imported(tmp_path, export)
     assert {f"arn:aws-cn:iam::{ACCOUNT}:role/team/app"} == set(accounts.roles)
+    assert accounts.managed_policy(ACCOUNT, "arn:aws-cn:iam::aws:policy/AmazonS3ReadOnlyAccess")
     assert "left out, since the account file has no place for them: Mood" in notes
 
 
