@@ -71,7 +71,7 @@ def test_refusals_are_in_s3_words(aws_with_s3: World) -> None:
 
     assert ("InvalidAccessKeyId", 403) == seen("AKIAI44QH8DHBEXAMPLE", USER_KEY[1])
     assert ("InvalidAccessKeyId", 403) == seen(key, secret)
-    assert ("SignatureDoesNotMatch", 403) == seen(key, "x" + secret[1:], token)
+    assert ("SignatureDoesNotMatch", 403) == seen(key, secret + "x", token)
     assert ("InvalidToken", 400) == seen(key, secret, token[:-8] + "AAAAAAA=")
     aws_with_s3.offset = 1000
     assert ("RequestTimeTooSkewed", 403) == seen(key, secret, token)
