@@ -36,6 +36,8 @@ SECONDS: Final = Histogram(
     buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )  # fmt: skip
 
+REASON_LIMIT: Final = 2048  # characters of a reason in the log
+
 # Actions that need a signature; their name is checked before the signature is, as AWS does.
 SIGNED: Final[Mapping[str, Callable[[Call, Caller], Answer]]] = {
     "AssumeRole": assume_role,
@@ -88,9 +90,14 @@ class Decision:
         say = log.info if code == "ok" else log.warning
         say(
             "allowed" if code == "ok" else "refused",
-            service=self.service, action=self.action[:128], code=code, **({"reason": reason} if reason else {}),
+            service=self.service, action=self.action[:128], code=code, **({"reason": _short(reason)} if reason else {}),
             **self.facts, request_id=self.request_id,
         )  # fmt: skip
+
+
+def _short(reason: str) -> str:
+    """What a client sent may be in it, whole, and is not to fill the log."""
+    return reason if len(reason) <= REASON_LIMIT else f"{reason[:REASON_LIMIT]}… ({len(reason)} characters)"
 
 
 class Server:

@@ -2,10 +2,12 @@
 
 import json
 import logging
+from urllib.parse import urlencode
 
 import pytest
 
 from irsa.runtime.logs import Formatter
+from sts.sigv4 import HttpRequest
 from tests.security.tokens import claims_in
 from tests.security.wire import sent
 from tests.sts.world import RSA_KEY, World, answer_of, compact_jwt
@@ -58,6 +60,17 @@ def test_so_is_a_parameter(aws: World, lines: object, text: str) -> None:
     assert "ok" != answer_of(aws.assume, RoleSessionName=text, RoleArn="arn:aws:iam::111122223333:role/" + text)[0]
     (line,) = lines()
     assert ["refused"] == [json.loads(each)["message"] for each in line.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["RoleSessionName", "RoleArn", "Action", "Version", "DurationSeconds", "Policy"])
+def test_a_line_stays_short(aws: World, lines: object, name: str) -> None:
+    """Whatever is as long as a body may be; nobody fills a disk with what he is refused for."""
+    assert callable(lines)
+    form = {"Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", name: "x" * 200_000}
+    headers = [("host", "h"), ("content-type", "application/x-www-form-urlencoded")]
+    assert 400 == aws.send(HttpRequest("POST", "/", headers, urlencode(form).encode()))[0]
+    (line,) = lines()
+    assert len(line) < 8192
 
 
 def test_what_is_no_http_costs_one_line(aws: World, caplog: pytest.LogCaptureFixture) -> None:
