@@ -356,8 +356,11 @@ class Connection(asyncio.Protocol):
         self._current = None
         self._waiting.clear()
         if lingers:
-            # To close at once, while the client is still sending, would reset the connection and lose the answer.
+            # To close at once, while the client is still sending, would reset the connection and lose the answer
+            # (RFC 9112 section 9.6); a client that reads to the end has it all the same, where half can be closed.
             self._enter(State.LINGER)
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
         else:
             self._transport.close()
 

@@ -57,7 +57,12 @@ class Yardstick:
     ) -> AsyncIterator[int]:
         """Serve while the body runs; gives the port."""
         server = _Server(
-            self._answer, max_line_size=HEAD_LIMIT, max_field_size=HEAD_LIMIT, keepalive_timeout=120, access_log=None
+            self._answer,
+            max_line_size=HEAD_LIMIT,
+            max_field_size=HEAD_LIMIT,
+            keepalive_timeout=120,
+            lingering_time=1,
+            access_log=None,
         )
         runner = web.ServerRunner(server)
         await runner.setup()
