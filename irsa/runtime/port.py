@@ -1,8 +1,8 @@
 """A port of ours: accepts connections, ends the ones that take too long, and drains when it is to go.
 
-Whoever can reach it may begin handshakes, open connections and send bodies, so each is bounded together, and where
-there are too many it is not the newcomer that goes, who may be the one that matters: of handshakes the oldest, of
-connections the one that has kept us waiting longest, of bodies the largest.
+Whoever can reach it may open connections and send bodies, so both are bounded together, and where there are too many it
+is not the newcomer that goes, who may be the one that matters: of connections the one that has kept us waiting longest,
+of bodies the largest.
 """
 
 import asyncio
@@ -13,7 +13,6 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from irsa.runtime.handshake import Handshake
 from irsa.runtime.http1 import Connection, Deadlines, Service
 from irsa.runtime.logs import Log
 
@@ -28,9 +27,9 @@ class Port:
     """Serves `service`.
 
     Args:
-        connections_limit: how many at once, and how many handshakes; over TLS an idle one weighs 50 kB.
+        connections_limit: how many at once; over TLS an idle one weighs 50 kB.
         bodies_limit: bytes of the largest bodies of all connections together.
-        shed: counts connections that were closed to make room, by `reason` (handshakes, connections, bodies).
+        shed: counts connections that were closed to make room, by `reason` (connections, bodies).
 
     Attributes:
         deadlines: of the connections that come from now on.
@@ -49,7 +48,6 @@ class Port:
     ) -> None:
         self.deadlines = deadlines or Deadlines()
         self.connections: set[Connection] = set()
-        self._handshakes: dict[Handshake, None] = {}  # the oldest first
         self._service = service
         self._connections_limit = connections_limit
         self._bodies_limit = bodies_limit
@@ -67,16 +65,14 @@ class Port:
         Raises:
             OSError: the port is taken or not allowed.
         """
-
-        def connection() -> Connection:
-            return Connection(self._service, self.deadlines, self)
-
-        def handshake() -> Handshake:
-            assert context is not None  # noqa: S101 -- only called where there is one
-            return Handshake(context, self.deadlines.head, self, connection)
-
         server = await asyncio.get_running_loop().create_server(
-            handshake if context else connection, host, port, backlog=BACKLOG, reuse_address=True
+            lambda: Connection(self._service, self.deadlines, self),
+            host,
+            port,
+            backlog=BACKLOG,
+            reuse_address=True,
+            ssl=context,
+            ssl_handshake_timeout=self.deadlines.head if context else None,
         )
         sweeper = asyncio.create_task(self._sweep())
         try:
@@ -87,19 +83,6 @@ class Port:
             sweeper.cancel()
 
     # -- the connections' side
-
-    def begun(self, handshake: Handshake) -> None:
-        """A handshake has begun; where there are too many, the oldest goes."""
-        self._handshakes[handshake] = None
-        if len(self._handshakes) > self._connections_limit:
-            self._count("handshakes")
-            oldest = next(iter(self._handshakes))
-            del self._handshakes[oldest]
-            oldest.abort()
-
-    def over(self, handshake: Handshake) -> None:
-        """It is over, well or not."""
-        self._handshakes.pop(handshake, None)
 
     def joined(self, connection: Connection) -> None:
         """A connection is there; where there are too many, the one that has kept us waiting longest goes."""
@@ -119,14 +102,11 @@ class Port:
             self._make_room(max(self.connections, key=lambda each: each.weight), "bodies")
 
     def _make_room(self, connection: Connection, reason: str) -> None:
-        self._count(reason)
+        self._closed += 1
+        self._shed.labels(reason).inc()
         self._weight -= connection.weight
         connection.weight = 0
         connection.shed()
-
-    def _count(self, reason: str) -> None:
-        self._closed += 1
-        self._shed.labels(reason).inc()
 
     async def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
@@ -136,7 +116,7 @@ class Port:
             for connection in [each for each in self.connections if each.deadline < now]:
                 connection.expired()
             if self._closed:
-                log.warning("too many connections, handshakes or bodies; closed some to make room", closed=self._closed)
+                log.warning("too many connections or bodies; closed some to make room", closed=self._closed)
                 self._closed = 0
 
     async def _drain(self) -> None:
@@ -148,5 +128,3 @@ class Port:
             await asyncio.sleep(0.02)
         for connection in list(self.connections):
             connection.abort()
-        for handshake in list(self._handshakes):
-            handshake.abort()

@@ -6,11 +6,9 @@ Whoever can reach the port may do that. Room is made at the expense of who takes
 import asyncio
 import contextlib
 import resource
-import ssl
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-import trustme
 
 from irsa.runtime.health import Readiness
 from irsa.runtime.http1 import Deadlines
@@ -110,24 +108,3 @@ async def test_more_connections_than_there_is_room_for(connect: Connect, sent: b
             assert await answered(await stack.enter_async_context(connect()))
             assert await answered(early)
     assert 20 == shed("connections") - closed
-
-
-@pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01\x02\x00\x01"], ids=["nothing", "half a hello"])
-async def test_more_handshakes_than_there_is_room_for(sent: bytes) -> None:
-    """They are connections that no request will ever come of: the oldest go, and a real client is answered."""
-    authority = trustme.CA()
-    context, trusting = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert("localhost").configure_cert(context)
-    authority.configure_trust(trusting)
-    closed = shed("handshakes")
-    listener = Listener(lambda body: Reply(200, b"%d" % len(body)), Readiness(), Deadlines(head=120))
-    hoard = []
-    async with listener.listen(0, context, "127.0.0.1") as port:
-        for _ in range(CONNECTIONS_LIMIT + 20):
-            hoard.append(await asyncio.open_connection("127.0.0.1", port))
-            hoard[-1][1].write(sent)
-        client = await asyncio.open_connection("127.0.0.1", port, ssl=trusting, server_hostname="localhost")
-        assert await answered(client)
-        for _, writer in (*hoard, client):
-            writer.transport.abort()
-    assert 21 == shed("handshakes") - closed
