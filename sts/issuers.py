@@ -83,6 +83,11 @@ class Issuers:
         self._clock = clock
         self._timeout = timeout
 
+    def known(self, provider: Provider, kid: str) -> tuple[jwks.Key, ...]:
+        """The provider's keys named `kid` if they are fresh, else none: then `keys` is to be waited for."""
+        entry = self._entries.get((provider.url, provider.local))
+        return () if entry is None or self._age(entry) > FRESH_SECONDS else entry.find(kid)
+
     async def keys(self, provider: Provider, kid: str) -> tuple[jwks.Key, ...]:
         """The provider's keys named `kid`; a token without one is tried with every key.
 

@@ -1,5 +1,6 @@
 """The port of STS and the gateway: whole requests go to the server, what is no HTTP is refused here."""
 
+from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from ssl import SSLContext
@@ -31,8 +32,8 @@ _FAULTS: Final = {
 class Answering(Protocol):
     """Who answers."""
 
-    async def answer(self, asked: HttpRequest, fault: Fault | None) -> Reply:
-        """The answer to a request; the body of one with a fault is empty."""
+    def answer(self, asked: HttpRequest, fault: Fault | None) -> Reply | Awaitable[Reply]:
+        """The answer to a request, or what will give it; the body of one with a fault is empty."""
 
 
 class Listener:
@@ -73,14 +74,14 @@ class Listener:
         if hosts != 1 and (hosts or request.version != "1.0"):
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"{hosts} Host headers")
 
-    async def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request) -> Reply | Awaitable[Reply]:
         """A whole request."""
-        return await self.service.answer(_asked(request), None)
+        return self.service.answer(_asked(request), None)
 
-    async def refuse(self, status: HTTPStatus, request: Request, reason: str) -> Reply:
+    def refuse(self, status: HTTPStatus, request: Request, reason: str) -> Reply | Awaitable[Reply]:
         """In AWS's words where it is known what was asked."""
         if request.method and (fault := _FAULTS.get(status)):
-            return await self.service.answer(_asked(request), fault)
+            return self.service.answer(_asked(request), fault)
         if status is not HTTPStatus.INTERNAL_SERVER_ERROR:  # that one has its trace already
             log.warning("malformed request", reason=reason.partition("\n")[0][:128], source=request.source)
         return in_words(status)

@@ -8,7 +8,7 @@ decision is one log line with its reason, and no line has a token, a secret or a
 import functools
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -112,22 +112,24 @@ class Server:
         self._clock = clock
         self._spent = Spent()
 
-    async def answer(self, asked: sigv4.HttpRequest, fault: Fault | None = None) -> Reply:
-        """The answer to a request; one with a fault is refused, in the words of the door that it came to."""
+    def answer(self, asked: sigv4.HttpRequest, fault: Fault | None = None) -> Reply | Awaitable[Reply]:
+        """The answer to a request, at once where nothing has to be waited for.
+
+        One with a fault is refused, in the words of the door that it came to.
+        """
         signature = _signature(asked)
         s3 = is_s3(asked, signature)
         decision = Decision("s3" if s3 else "sts", signature=signature)
         if fault is not None:
             return _refuse(_faulty(fault), decision)
+        if s3:
+            return _waited_for(self._s3_answer(asked, decision), decision)
         try:
-            return await (self._s3_answer(asked, decision) if s3 else self._sts_answer(asked, decision))
-        except refusals.Refused as refused:
-            return _refuse(gateway.in_s3_words(refused) if s3 else refused, decision)
-        except Exception as bug:  # noqa: BLE001 -- ours: a trace in the log, no detail for the client
-            log.error("bug", exception=bug, request_id=decision.request_id)
-            return _refuse(refusals.Refused("InternalFailure", 500, "An internal error occurred."), decision)
+            return self._sts_answer(asked, decision)
+        except Exception as problem:  # noqa: BLE001 -- the one place where it becomes an answer
+            return _failed(problem, decision)
 
-    async def _sts_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> Reply:
+    def _sts_answer(self, asked: sigv4.HttpRequest, decision: Decision) -> Reply | Awaitable[Reply]:
         given = wire.parameters(asked.query.encode(), asked.body if _is_form(asked) else b"")
         decision.action = given.get("Action", "")
         if not decision.action:
@@ -136,30 +138,29 @@ class Server:
             raise refusals.Refused("NotImplemented", 501, f"{decision.action} is not provided by this STS.")
         if decision.action not in ACTIONS or given.get("Version") != wire.VERSION:
             raise refusals.unknown_action(decision.action, given.get("Version", ""))
-        answer = await (
-            self._web_identity(given, asked, decision)
-            if decision.action == UNSIGNED
-            else self._signed(given, asked, decision)
-        )
-        decision.facts.update(answer.log)
-        decision.close("ok")
-        return Reply(
-            200,
-            wire.success(decision.action, answer.result, decision.request_id),
-            {"x-amzn-RequestId": decision.request_id, "Content-Type": "text/xml"},
-        )
+        if decision.action == UNSIGNED:
+            return self._web_identity(given, asked, decision)
+        return _allowed(self._signed(given, asked, decision), decision)
 
-    async def _web_identity(self, given: wire.Parameters, asked: sigv4.HttpRequest, decision: Decision) -> Answer:
+    def _web_identity(
+        self, given: wire.Parameters, asked: sigv4.HttpRequest, decision: Decision
+    ) -> Reply | Awaitable[Reply]:
         decision.facts.update(role=given.get("RoleArn", "")[:2048], session=given.get("RoleSessionName", "")[:64])
         question = web_identity.ask(given, self._state.now().accounts)
         # Not verified yet, and said to be so where the decision falls before the signature's.
         decision.facts.update(
             issuer=question.token.issuer, kid=question.token.kid[:128], **web_identity.told(question.token)
         )
-        keys = await self._issuers.keys(question.provider, question.token.kid)
-        return web_identity.assume(question, keys, self._call(given, asked))
+        if keys := self._issuers.known(question.provider, question.token.kid):
+            return _allowed(web_identity.assume(question, keys, self._call(given, asked)), decision)
 
-    async def _signed(self, given: wire.Parameters, asked: sigv4.HttpRequest, decision: Decision) -> Answer:
+        async def fetched() -> Reply:
+            found = await self._issuers.keys(question.provider, question.token.kid)
+            return _allowed(web_identity.assume(question, found, self._call(given, asked)), decision)
+
+        return _waited_for(fetched(), decision)
+
+    def _signed(self, given: wire.Parameters, asked: sigv4.HttpRequest, decision: Decision) -> Answer:
         caller = self._caller(asked, decision)
         if "RoleArn" in given:
             decision.facts.update(role=given["RoleArn"][:2048], session=given.get("RoleSessionName", "")[:64])
@@ -207,6 +208,31 @@ class Server:
             os.urandom,
             self._spent,
         )
+
+
+async def _waited_for(work: Awaitable[Reply], decision: Decision) -> Reply:
+    try:
+        return await work
+    except Exception as problem:  # noqa: BLE001 -- as in `Server.answer`
+        return _failed(problem, decision)
+
+
+def _allowed(answer: Answer, decision: Decision) -> Reply:
+    decision.facts.update(answer.log)
+    decision.close("ok")
+    return Reply(
+        200,
+        wire.success(decision.action, answer.result, decision.request_id),
+        {"x-amzn-RequestId": decision.request_id, "Content-Type": "text/xml"},
+    )
+
+
+def _failed(problem: Exception, decision: Decision) -> Reply:
+    if isinstance(problem, refusals.Refused):
+        return _refuse(gateway.in_s3_words(problem) if decision.service == "s3" else problem, decision)
+    # Ours: a trace in the log, no detail for the client.
+    log.error("bug", exception=problem, request_id=decision.request_id)
+    return _refuse(refusals.Refused("InternalFailure", 500, "An internal error occurred."), decision)
 
 
 def is_s3(asked: sigv4.HttpRequest, signature: sigv4.Signature | None) -> bool:
