@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from prometheus_client import Counter, Gauge
 
-from irsa.runtime.http1 import Deadlines, RefusedError, Request
+from irsa.runtime.exchange import Deadlines, RefusedError, Request
 from irsa.runtime.logs import Log
 from irsa.runtime.port import Port
 from sts.http import BODY_LIMIT, HEAD_LIMIT, Fault, Reply, in_words

@@ -8,8 +8,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
+from irsa.runtime.exchange import Deadlines, Request
 from irsa.runtime.health import Readiness
-from irsa.runtime.http1 import Deadlines, Request
 from irsa.runtime.logs import Log
 from irsa.runtime.port import Port
 from webhook import routes

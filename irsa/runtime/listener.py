@@ -1,4 +1,7 @@
-"""An aiohttp application on a port, with the limits that every server here keeps."""
+"""An aiohttp application on a port, with limits: discovery, metrics and health.
+
+Admission and STS, where a request's cost matters, have `irsa.runtime.port`.
+"""
 
 import asyncio
 import logging

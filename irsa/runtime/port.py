@@ -1,4 +1,4 @@
-"""A port of ours: accepts connections, ends the ones that take too long, and drains when it is to go.
+"""A port that speaks `http1`: accepts connections, ends the ones that take too long, and drains when it is to go.
 
 Whoever can reach it may open connections and send bodies, so both are bounded together, and where there are too many it
 is not the newcomer that goes, who may be the one that matters: of connections the one that has kept us waiting longest,
@@ -13,7 +13,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge
 
-from irsa.runtime.http1 import Connection, Deadlines, Service
+from irsa.runtime.exchange import Deadlines, Service
+from irsa.runtime.http1 import Connection
 from irsa.runtime.logs import Log
 
 log: Final = Log("irsa.port")

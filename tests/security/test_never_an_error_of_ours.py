@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as some
 
-from irsa.runtime.http1 import Deadlines
+from irsa.runtime.exchange import Deadlines
 from tests.security.tokens import claims_in
 from tests.security.wire import sent, status, written
 from tests.sts.world import ACCOUNT, RSA_KEY, USER_KEY, World, compact_jwt, signed_request

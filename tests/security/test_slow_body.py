@@ -2,7 +2,7 @@
 
 import pytest
 
-from irsa.runtime.http1 import Deadlines
+from irsa.runtime.exchange import Deadlines
 from tests.security.wire import sent
 from tests.sts.world import World
 

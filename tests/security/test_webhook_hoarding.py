@@ -10,8 +10,8 @@ from collections.abc import AsyncIterator, Callable
 
 import pytest
 
+from irsa.runtime.exchange import Deadlines
 from irsa.runtime.health import Readiness
-from irsa.runtime.http1 import Deadlines
 from webhook.listener import BODIES_LIMIT, CONNECTIONS_LIMIT, SHED, Listener
 from webhook.routes import BODY_LIMIT, Reply
 

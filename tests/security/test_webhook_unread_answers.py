@@ -7,8 +7,8 @@ import ssl
 import pytest
 import trustme
 
+from irsa.runtime.exchange import Deadlines
 from irsa.runtime.health import Readiness
-from irsa.runtime.http1 import Deadlines
 from webhook.listener import Listener
 from webhook.routes import Reply
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-from irsa.runtime.http1 import Deadlines
+from irsa.runtime.exchange import Deadlines
 from sts.http import BODY_LIMIT, HEAD_LIMIT, Fault, Reply
 from sts.listener import BODIES_LIMIT, SHED, Listener
 from sts.sigv4 import HttpRequest

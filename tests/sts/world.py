@@ -26,7 +26,7 @@ from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
-from irsa.runtime.http1 import Deadlines
+from irsa.runtime.exchange import Deadlines
 from irsa.runtime.listener import listen
 from sts.accounts import Accounts
 from sts.callers import authenticate

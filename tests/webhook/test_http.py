@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import trustme
 
+from irsa.runtime.exchange import Deadlines
 from irsa.runtime.health import Readiness
-from irsa.runtime.http1 import Deadlines
 from tests.webhook.yardstick import Yardstick
 from webhook.listener import REFUSED, Listener
 from webhook.routes import BODY_LIMIT, HEAD_LIMIT, Reply
