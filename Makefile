@@ -18,7 +18,7 @@ help: ## show this
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-check: .venv/ready ## format, lint, types, borders and the fast tests: seconds
+check: .venv/ready ## format, lint, types, borders and the fast tests: two minutes on 2 cores
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
