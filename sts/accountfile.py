@@ -5,6 +5,8 @@ an export carries and that no decision needs (dates, counts) are named, so that 
 misspelt member is refused.
 """
 
+import difflib
+import re
 from typing import Any
 
 import msgspec
@@ -193,3 +195,19 @@ class AccountFile(_Shape, frozen=True):
     """The whole file."""
 
     accounts: tuple[Account, ...]
+
+
+def cured(problem: str) -> str:
+    """What msgspec says is wrong, and what would be right where that can be told."""
+    if unknown := re.fullmatch(r"Object contains unknown field `(.+)`", problem, re.DOTALL):
+        near = difflib.get_close_matches(unknown[1][:64], _members(_Shape), 1)
+        return f"{problem}; did you mean `{near[0]}`?" if near else f"{problem}, which is none that IAM prints"
+    if re.match(r"Expected `str`, got `(int|float|bool)`", problem):
+        return f"{problem}; write it in quotes"
+    return problem
+
+
+def _members(shape: type[msgspec.Struct]) -> set[str]:
+    """The members of a shape and of all that are made of it."""
+    own = {field.encode_name for field in msgspec.structs.fields(shape)}
+    return own.union(*(_members(each) for each in shape.__subclasses__()))

@@ -50,7 +50,7 @@ def load(content: bytes) -> Accounts:
         file = msgspec.convert(document.value, shape.AccountFile)
     except msgspec.ValidationError as problem:
         text, _, place = str(problem).partition(" - at `")
-        raise document.error(parsed(place.rstrip("`")), text) from problem
+        raise document.error(parsed(place.rstrip("`")), shape.cured(text)) from problem
     except UnicodeEncodeError as problem:
         raise AccountFileError("a text in it has half a surrogate pair, which is no character") from problem
     return _Reader(document).accounts(file)

@@ -70,10 +70,10 @@ def test_a_whole_file() -> None:
 
 # What is written instead of what, and what the error says: line, path, problem.
 BROKEN: dict[str, tuple[str, str, str]] = {
-    "an unknown key": ("    Policies:", "    Polices:", "line 2, Accounts[0]: Object contains unknown field `Polices`"),
-    "an unknown key deep inside": ("Path: /team/", "Pfad: /team/", "line 11, Accounts[0].RoleDetailList[0]: Object contains unknown field `Pfad`"),
+    "an unknown key": ("    Policies:", "    Polices:", "line 2, Accounts[0]: Object contains unknown field `Polices`; did you mean `Policies`?"),
+    "an unknown key deep inside": ("Path: /team/", "Pfad: /team/", "line 11, Accounts[0].RoleDetailList[0]: Object contains unknown field `Pfad`, which is none that IAM prints"),
     "a missing key": ("      - RoleName: reader\n        Path", "      - Path", "line 11, Accounts[0].RoleDetailList[0]: Object missing required field `RoleName`"),
-    "an account id that is a number": (f'AccountId: "{ACCOUNT}"', f"AccountId: {ACCOUNT}", "line 2, Accounts[0].AccountId: Expected `str`, got `int`"),
+    "an account id that is a number": (f'AccountId: "{ACCOUNT}"', f"AccountId: {ACCOUNT}", "line 2, Accounts[0].AccountId: Expected `str`, got `int`; write it in quotes"),
     "an account id too short": (f'AccountId: "{ACCOUNT}"', 'AccountId: "1"', "line 2, Accounts[0].AccountId: '1' has to be 12 digits in quotes"),
     "an issuer with a port": ("https://issuer.example/id", "https://issuer.example:1/id", "line 4, Accounts[0].OpenIDConnectProviders[0].Url: 'https://issuer.example:1/id': a port or a private address is allowed only with a Local block"),
     "no client id": ("[sts.amazonaws.com]", "[]", "line 5, Accounts[0].OpenIDConnectProviders[0].ClientIDList: 1 to 100 client ids are needed"),

@@ -106,7 +106,7 @@ def test_the_account_file_is_followed(sts: Process) -> None:
     assert client.get_caller_identity()["Arn"].endswith("user/dev/david")
     sts.accounts("Accounts: [{AccountID: '1'}]")
     eventually(lambda: "file not reloaded; the old one stays in service" in sts.log())
-    assert "line 1, Accounts[0]: Object contains unknown field `AccountID`" in sts.log()
+    assert "line 1, Accounts[0]: Object contains unknown field `AccountID`; did you mean `AccountId`?" in sts.log()
     assert client.get_caller_identity()
     assert 'irsa_sts_reloads_total{file="accounts.yaml",result="refused"} 1.0' in sts.get("/metrics")
     changed = accounts(sts.folder)
