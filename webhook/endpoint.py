@@ -5,7 +5,6 @@ With an authority of our own: its Secret holds the authorities (see `rotation`),
 remembers. With files: somebody else does all that, and we only look whether the live `caBundle` trusts what we serve.
 """
 
-import contextlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -82,9 +81,10 @@ class Endpoint:
     def _renew(self, now: datetime) -> None:
         # From memory, before anything is asked: what keeps us from our Secret must not let the leaf run out.
         remembered = self._authorities
-        if remembered and self._signer == remembered.certificate and rotation.due(self._leaf_certificate(), now):
-            with contextlib.suppress(ValueError):  # the authority itself is over
-                self._show(remembered, now)
+        if remembered is None or self._signer != remembered.certificate or not rotation.holds(remembered, now):
+            return  # what is over, or has not begun where a clock was set back, signs nothing: it is replaced first
+        if rotation.due(self._leaf_certificate(), now):
+            self._show(remembered, now)
 
     async def _read(self, now: datetime) -> tuple[Authorities, str]:
         remembered = self._authorities

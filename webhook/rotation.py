@@ -52,11 +52,17 @@ def due(certificate: x509.Certificate, now: datetime) -> bool:
     return not begin <= now <= begin + (end - begin) * 2 / 3
 
 
+def holds(authorities: Authorities, now: datetime) -> bool:
+    """Whether the current authority is valid at `now`: not over, and begun (a clock may have been set back)."""
+    current = x509.load_pem_x509_certificate(authorities.certificate)
+    return current.not_valid_before_utc <= now < current.not_valid_after_utc
+
+
 def step(authorities: Authorities, now: datetime, *, seen: bool) -> Step:
     """What to do at `now`; `seen`: all that is to be published has been found where verifiers look."""
     current = x509.load_pem_x509_certificate(authorities.certificate)
     waited = now - authorities.since if authorities.since else timedelta.max
-    if not current.not_valid_before_utc <= now < current.not_valid_after_utc:
+    if not holds(authorities, now):
         return Step.PROMOTE if authorities.next_certificate else Step.REPLACE
     if authorities.next_certificate:
         return Step.PROMOTE if seen and waited >= SETTLE else Step.KEEP

@@ -35,9 +35,12 @@ ASK = """
 import json, time, urllib.request
 names, end = set(), time.monotonic() + 60
 while len(names) < 2 and time.monotonic() < end:
-    names.add(urllib.request.urlopen("http://echo/name", timeout=5).read().decode().strip())
+    try:
+        names.add(urllib.request.urlopen("http://echo/name", timeout=5).read().decode().strip())
+    except OSError:
+        time.sleep(0.2)
 print(json.dumps(sorted(names)))
-"""  # asked again and again: kube-proxy may learn of an endpoint after the Deployment is known to be complete
+"""  # asked again and again: kube-proxy learns of the Service and its endpoints after the Deployment is complete
 
 
 def run_pod(cluster: Cluster, namespace: str, name: str, image: str, program: str) -> str:
