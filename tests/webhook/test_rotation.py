@@ -84,6 +84,21 @@ def test_a_whole_life_without_a_moment_of_distrust() -> None:
 
 
 @pytest.mark.parametrize(
+    "after, holds",
+    [
+        (timedelta(days=-2), False),
+        (timedelta(), True),
+        (AUTHORITY_LIFE - timedelta(days=1), True),
+        (AUTHORITY_LIFE, False),
+    ],
+    ids=["a clock set back", "new", "old", "over"],
+)
+def test_an_authority_signs_from_its_beginning_to_its_end(after: timedelta, holds: bool) -> None:
+    """Who verifies with the same clock trusts nothing that is signed before or after."""
+    assert holds == rotation.holds(authorities(), START + after)
+
+
+@pytest.mark.parametrize(
     "begun, due",
     [(-1, True), (0, False), (4, False), (5, True), (9, True)],
     ids=["future", "new", "young", "old", "over"],
