@@ -178,16 +178,21 @@ def test_a_review_with_one_thing_replaced_by_junk(pod: dict[str, Any], path: lis
         target = target[step]
     if path and isinstance(target, dict) and isinstance(path[-1], str):
         target[path[-1]] = value
+    check_answered(json.dumps(question).encode())
+
+
+def check_answered(body: bytes) -> None:
+    """Refused as the caller's fault, or allowed with a patch, if any, that applies."""
     table = ServiceAccounts(Defaults())
     table.set("demo", "app", {"eks.amazonaws.com/role-arn": ARN})
-    reply = admission(table).begin(json.dumps(question).encode())
+    reply = admission(table).begin(body)
     assert isinstance(reply, Reply)
     assert reply.status in {200, 400}
     if reply.status == 200:
         answer = json.loads(reply.body)["response"]
         assert answer["allowed"]
         if "patch" in answer:
-            jsonpatch.apply_patch(question["request"]["object"], json.loads(base64.b64decode(answer["patch"])))
+            jsonpatch.apply_patch(json.loads(body)["request"]["object"], json.loads(base64.b64decode(answer["patch"])))
 
 
 def damaged(whole: bytes, damage: list[tuple[float, int, bytes]]) -> bytes:
@@ -212,17 +217,7 @@ def test_a_review_with_bytes_lost_doubled_and_changed(
     pod: dict[str, Any], damage: list[tuple[float, int, bytes]]
 ) -> None:
     """What still is a review gets a patch that applies to it; the rest is the caller's fault."""
-    body = damaged(json.dumps(review(pod)).encode(), damage)
-    table = ServiceAccounts(Defaults())
-    table.set("demo", "app", {"eks.amazonaws.com/role-arn": ARN})
-    reply = admission(table).begin(body)
-    assert isinstance(reply, Reply)
-    assert reply.status in {200, 400}
-    if reply.status == 200:
-        answer = json.loads(reply.body)["response"]
-        assert answer["allowed"]
-        if "patch" in answer:
-            jsonpatch.apply_patch(json.loads(body)["request"]["object"], json.loads(base64.b64decode(answer["patch"])))
+    check_answered(damaged(json.dumps(review(pod)).encode(), damage))
 
 
 REVIEW = b"POST /mutate?timeout=10s HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
