@@ -108,7 +108,7 @@ class Admission:
 
     def _finished(self, reply: Reply, result: str, reason: str, started: float) -> Reply:
         seconds = time.perf_counter() - started
-        self._figures.decisions.made(result, reason, seconds)
+        self._figures.decisions.made((result, reason), seconds)
         self._figures.answered("POST", "/mutate", reply.status, seconds)
         return reply
 

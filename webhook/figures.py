@@ -6,11 +6,12 @@ Its counters lack the suffix that the Prometheus client for Python gives to each
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import accumulate
 from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric, Sample
+from prometheus_client.core import Metric, Sample
+
+from irsa.runtime.figures import Decisions
 
 # Its buckets are microseconds, the first 125 ms: kept, since a dashboard's queries name them.
 BUCKETS: Final = (125_000, 250_000, 375_000, 500_000, 750_000, 1_000_000, 1_500_000, 2_000_000, 4_000_000, 8_000_000)
@@ -19,31 +20,14 @@ BUCKETS: Final = (125_000, 250_000, 375_000, 500_000, 750_000, 1_000_000, 1_500_
 SECONDS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 
 
-class Decisions:
-    """What became of reviews, why, and how long it took; a collector of its own at a quarter of the usual cost."""
-
-    def __init__(self) -> None:
-        self._decisions: Counter[tuple[str, str]] = Counter()
-        self._buckets = [0] * (len(SECONDS) + 1)
-        self._seconds = 0.0
-
-    def made(self, result: str, reason: str, seconds: float) -> None:
-        """A review was answered."""
-        self._decisions[result, reason] += 1
-        self._buckets[bisect_left(SECONDS, seconds)] += 1
-        self._seconds += seconds
-
-    def collect(self) -> Iterator[Metric]:
-        """As Prometheus is to see them."""
-        decisions = CounterMetricFamily(
-            "irsa_admission", "Reviews by what became of them, and why.", labels=["result", "reason"]
-        )
-        for labels, count in self._decisions.items():
-            decisions.add_metric(labels, count)
-        yield decisions
-        below = list(zip((*map(str, SECONDS), "+Inf"), accumulate(self._buckets), strict=True))
-        words = "Seconds from a review's last byte to its answer."
-        yield HistogramMetricFamily("irsa_admission_seconds", words, buckets=below, sum_value=self._seconds)
+def decisions() -> Decisions:
+    """What became of reviews, why, and how long it took; labels are the result and its reason."""
+    return Decisions(
+        ("irsa_admission", "Reviews by what became of them, and why."),
+        ("irsa_admission_seconds", "Seconds from a review's last byte to its answer."),
+        labels=("result", "reason"),
+        edges=SECONDS,
+    )
 
 
 class GoFigures:
@@ -56,7 +40,7 @@ class GoFigures:
         self._pods: Counter[str] = Counter()
         self._missing = 0
         self.used = False
-        self.decisions = Decisions()
+        self.decisions = decisions()
 
     def answered(self, verb: str, path: str, code: int, seconds: float) -> None:
         """An HTTP request was answered."""
