@@ -24,7 +24,7 @@ class Fault(Enum):
     TOO_SLOW = "too slow"
 
 
-class Reply(msgspec.Struct, frozen=True):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer; its Content-Length is written for it, unless `headers` have that of an answer to HEAD."""
 
     status: int

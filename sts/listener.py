@@ -70,7 +70,9 @@ class Listener:
         Raises:
             RefusedError: it has two hosts, one of which is signed, or none (RFC 9112 section 3.2).
         """
-        hosts = sum(name == b"host" for name, _ in request.headers)
+        hosts = 0
+        for name, _ in request.headers:
+            hosts += name == b"host"
         if hosts != 1 and (hosts or request.version != "1.0"):
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"{hosts} Host headers")
 

@@ -52,7 +52,7 @@ class Connection(asyncio.Protocol):
     """A connection.
 
     Attributes:
-        deadline: by the loop's clock, when `expired` is to be called.
+        state: what it waits for.
         weight: bytes of its largest body so far; buffers of that size stay with it as long as it lives.
     """
 
@@ -61,6 +61,8 @@ class Connection(asyncio.Protocol):
         # By state; what an answer waits for has deadlines of its own.
         self._seconds = (deadlines.idle, deadlines.head, deadlines.body, math.inf, deadlines.linger)
         self._write_seconds = deadlines.write
+        self._entered = self._read = 0.0  # the present state, and the latest bytes, by the loop's clock
+        self._head_limit, self._body_limit = service.head_limit, service.body_limit
         self._port = port
         self._parser: Any = httptools.HttpRequestParser(self)
         self._transport: Any = None
@@ -102,6 +104,7 @@ class Connection(asyncio.Protocol):
         if self._last:
             return
         self._told = False
+        self._read = self._loop.time()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # answered as any request; what follows would not be HTTP
@@ -114,7 +117,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(HTTPStatus.BAD_REQUEST, str(cause or problem))
         # A header, a trailer or a chunk's extension is kept by llhttp until it is whole; here one without end shows.
         self._stalled = 0 if self._told else self._stalled + len(data)
-        if self._stalled > self._service.head_limit:
+        if self._stalled > self._head_limit:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "a line without an end")
 
     def eof_received(self) -> bool:
@@ -124,7 +127,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read, so it is not read either: what it sends would only add to what waits for it."""
-        self.deadline = self._loop.time() + self._write_seconds
+        self._entered = self._loop.time()
         self._unread = True
         self._transport.pause_reading()
 
@@ -140,16 +143,22 @@ class Connection(asyncio.Protocol):
         """A request begins, perhaps behind another one in the same bytes."""
         self._target, self._headers, self._head_size, self._in_head = b"", [], 0, True
         if self._pending is None:
-            self._enter(State.HEAD)
+            self._enter(State.HEAD, self._read)
 
     def on_url(self, part: bytes) -> None:
         """A part of the request's target."""
-        self._count(len(part))
+        self._told = True
+        self._head_size += len(part)
+        if self._head_size > self._head_limit:
+            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; trailers are counted and passed over."""
-        self._count(len(name) + len(value) + _ENTRY_BYTES)
+        self._told = True
+        self._head_size += len(name) + len(value) + _ENTRY_BYTES
+        if self._head_size > self._head_limit:
+            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if self._in_head:
             self._headers.append((name.lower(), value))
 
@@ -172,12 +181,12 @@ class Connection(asyncio.Protocol):
         expects = False
         for name, value in self._headers:
             # More digits than that are slow to read, and too large in any case.
-            if name == b"content-length" and (len(value) > 20 or int(value) > self._service.body_limit):  # noqa: PLR2004
+            if name == b"content-length" and (len(value) > 20 or int(value) > self._body_limit):  # noqa: PLR2004
                 raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             expects = expects or (name == b"expect" and value.lower() == b"100-continue")
         request.reply = self._service.begin(request)
         if self._pending is None:
-            self._enter(State.BODY)
+            self._enter(State.BODY, self._read)
             if expects:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -187,7 +196,7 @@ class Connection(asyncio.Protocol):
         request = self._current
         assert request is not None  # noqa: S101 -- llhttp gives the headers first
         request.size += len(part)
-        if request.size > self._service.body_limit:
+        if request.size > self._body_limit:
             raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if request.reply is None:
             if not request.body:
@@ -208,12 +217,6 @@ class Connection(asyncio.Protocol):
         assert request is not None  # noqa: S101 -- llhttp gives the headers first
         if not self._last:
             self._take(request)
-
-    def _count(self, size: int) -> None:
-        self._told = True
-        self._head_size += size
-        if self._head_size > self._service.head_limit:
-            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     # -- answers
 
@@ -298,9 +301,14 @@ class Connection(asyncio.Protocol):
     # -- the port's side
 
     @property
+    def deadline(self) -> float:
+        """By the loop's clock, when `expired` is to be called."""
+        return self._entered + (self._write_seconds if self._unread else self._seconds[self.state])
+
+    @property
     def waiting_since(self) -> float:
         """Since when, on the loop's clock, it has waited for the client; infinite while the client waits for us."""
-        return math.inf if self.state is State.ANSWER else self.deadline - self._seconds[self.state]
+        return math.inf if self.state is State.ANSWER else self._entered
 
     def shed(self) -> None:
         """Give the memory back: with the answer that is due, else at once."""
@@ -329,7 +337,7 @@ class Connection(asyncio.Protocol):
         """Close whatever is under way."""
         self._transport.abort()
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: State, now: float = 0.0) -> None:
         self.state = state
         if not self._unread:
-            self.deadline = self._loop.time() + self._seconds[state]
+            self._entered = now or self._loop.time()
