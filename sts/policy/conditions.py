@@ -14,7 +14,7 @@ from sts.policy.operators import OPERATORS, Operator
 from sts.policy.variables import Context
 
 Holds: TypeAlias = Callable[[Context], bool]
-Test: TypeAlias = Callable[[str, Context], bool]
+Test: TypeAlias = Callable[[str, Context], bool | None]
 
 _SETS: Final = ("ForAnyValue", "ForAllValues")
 
@@ -88,8 +88,8 @@ def _matching(operator: Operator, expected: tuple[str, ...], place: str, *, vari
     tests = [operator.test(value, place, variables=variables) for value in expected]
     negated = operator.negated
     if len(tests) == 1:
-        only, wanted = tests[0], not negated
-        return lambda seen, context: only(seen, context) is wanted
+        only = tests[0]
+        return (lambda seen, context: only(seen, context) is False) if negated else only
     if negated:
         return lambda seen, context: all(test(seen, context) is False for test in tests)
     return lambda seen, context: any(test(seen, context) for test in tests)
@@ -111,7 +111,7 @@ def _holds(qualifier: str, key: str, meets: Test, *, if_missing: bool, if_exists
         if not values:
             return if_missing
         # Of several values no one is "the" value: AWS wants a set operator there, and without one nothing holds.
-        return len(values) == 1 and meets(values[0], context)
+        return len(values) == 1 and meets(values[0], context) is True
 
     return single
 

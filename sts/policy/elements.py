@@ -45,6 +45,9 @@ def actions(value: object, place: str, *, inverted: bool) -> Actions:
         else:
             exact.add(lower)
 
+    if not patterns:
+        return lambda action: (action.lower() in exact) is not inverted
+
     def match(action: str) -> bool:
         lower = action.lower()
         return (lower in exact or any(pattern(lower) for pattern in patterns)) is not inverted

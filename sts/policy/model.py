@@ -31,6 +31,8 @@ class Kind(Enum):
 class PrincipalKind(Enum):
     """The kinds of caller that AWS tells apart."""
 
+    __hash__ = object.__hash__  # in C; Enum's own costs as much as the look-ups that it is for
+
     USER = "user"
     ROLE_SESSION = "assumed role"
     WEB_IDENTITY = "web identity"
@@ -121,8 +123,8 @@ def request(
     iterable.
     """
     filled = _principal_keys(principal)
-    for key, value in (context or {}).items():
-        filled[key.lower()] = (value,) if isinstance(value, str) else tuple(value)
+    if context:
+        filled |= {key.lower(): (value,) if isinstance(value, str) else tuple(value) for key, value in context.items()}
     return Request(action, resource, principal, filled)
 
 
@@ -150,6 +152,8 @@ _TYPES = {
 
 class Grant(Enum):
     """How a statement's principal element names the caller: it decides what else must allow the request."""
+
+    __hash__ = object.__hash__  # as PrincipalKind's
 
     NONE = 0
     ACCOUNT = 1  # its account: the account's own policies decide further
