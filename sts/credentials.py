@@ -6,6 +6,7 @@ that belongs to another access key, does not open.
 """
 
 import base64
+import binascii
 import hashlib
 import hmac
 import math
@@ -88,7 +89,7 @@ class SealingKeys:
         sealed = self._ciphers[self._first].encrypt(
             nonce, msgspec.msgpack.encode(session), session.access_key_id.encode()
         )
-        return base64.b64encode(_VERSION + self._first + nonce + sealed).decode()
+        return _base64(_VERSION + self._first + nonce + sealed)
 
     def open(self, token: str, access_key_id: str) -> Session:
         """What was sealed.
@@ -99,7 +100,7 @@ class SealingKeys:
         try:
             raw = base64.b64decode(token[:TOKEN_LIMIT], validate=True)
             cipher = self._ciphers[raw[1:5]]
-            if raw[:1] != _VERSION or len(token) > TOKEN_LIMIT or base64.b64encode(raw).decode() != token:
+            if raw[:1] != _VERSION or len(token) > TOKEN_LIMIT or _base64(raw) != token:
                 raise SealBroken("not a session token of this STS")
             opened = cipher.decrypt(raw[5 : 5 + _NONCE_BYTES], raw[5 + _NONCE_BYTES :], access_key_id.encode())
             return _decoder.decode(opened)
@@ -137,15 +138,17 @@ def parse_keys(content: bytes) -> SealingKeys:
 
 def fresh_pair(account: str, entropy: Entropy) -> tuple[str, str]:
     """A new temporary access key id and its secret of 40 characters."""
-    return (
-        identifiers.mint(identifiers.SESSION_KEY, account, entropy(6)),
-        base64.b64encode(entropy(30)).decode(),
-    )
+    drawn = entropy(36)
+    return identifiers.mint(identifiers.SESSION_KEY, account, drawn[:6]), _base64(drawn[6:])
 
 
 def same(one: str, other: str) -> bool:
     """Compare secrets in constant time."""
     return hmac.compare_digest(one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass"))
+
+
+def _base64(content: bytes) -> str:
+    return binascii.b2a_base64(content, newline=False).decode()
 
 
 def _name(key: bytes) -> bytes:
