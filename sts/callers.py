@@ -5,9 +5,9 @@ user may do is read from the account file at each request, so a changed policy h
 has another unique id, and the old one's sessions end.
 """
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from sts import refusals, scope, sigv4
 from sts.accounts import Accounts, Role, Root, User
@@ -15,8 +15,7 @@ from sts.credentials import SealBroken, SealingKeys, Session
 from sts.policy import Permissions, Principal, PrincipalKind
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """A verified caller.
 
     Attributes:
@@ -94,7 +93,7 @@ def _known(signature: sigv4.Signature, accounts: Accounts, sealing: SealingKeys,
             raise refusals.session_over(f"the session ended {int(now - session.expires)} s ago")
         holder = _holder(session, accounts)
         if session.mfa:
-            holder = dataclasses.replace(holder, mfa_age=int(now) - session.issued)
+            holder = msgspec.structs.replace(holder, mfa_age=int(now) - session.issued)
         return holder, session.secret
     key = accounts.access_keys.get(signature.access_key_id)
     if key is None:

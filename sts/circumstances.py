@@ -14,21 +14,18 @@ from sts.sigv4 import ALGORITHM, HttpRequest, Signature, moment
 Context: TypeAlias = dict[str, str | list[str]]
 
 
-def timestamp(seconds: float) -> str:
-    """A time as AWS writes it, in whole seconds of UTC."""
-    return _written(int(seconds))
-
-
 @functools.lru_cache(maxsize=256)
-def _written(seconds: int) -> str:
+def timestamp(seconds: int) -> str:
+    """A time as AWS writes it, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def surroundings(asked: HttpRequest, now: float, region: str = "") -> Context:
     """When, from where and to where; `region` is that of a signature, and has to be verified by then."""
+    second = int(now)
     found: Context = {
-        "aws:CurrentTime": timestamp(now),
-        "aws:EpochTime": str(int(now)),
+        "aws:CurrentTime": timestamp(second),
+        "aws:EpochTime": str(second),
         "aws:SecureTransport": "true" if asked.secure else "false",
         "aws:ViaAWSService": "false",  # nobody here calls for another
     }
@@ -45,8 +42,10 @@ def surroundings(asked: HttpRequest, now: float, region: str = "") -> Context:
 
 def _region(host: str) -> str:
     """Of AWS's regional endpoints; a name of one's own says none, and the global one is in us-east-1."""
+    if host[:4].lower() != "sts.":
+        return ""
     labels = host.partition(":")[0].lower().split(".")
-    if labels[:1] != ["sts"] or labels[-2:] != ["amazonaws", "com"]:
+    if labels[-2:] != ["amazonaws", "com"]:
         return ""
     return labels[1] if len(labels) > 3 else "us-east-1"  # noqa: PLR2004 -- sts.REGION.amazonaws.com
 

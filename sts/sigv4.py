@@ -12,10 +12,11 @@ import hashlib
 import hmac
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import quote, unquote
+
+import msgspec
 
 from sts import refusals
 from sts.credentials import same
@@ -31,8 +32,9 @@ _REGION: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _TARGET: Final = re.compile(r"/[\x21\x22\x24-\x7e]*")  # no fragment, no control, no other alphabet
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+# gc=False, here and on whatever else is made for each request: it is frozen and in no circle, so the collector need not
+# look at it.
+class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """A request as it came, nothing decoded.
 
     Attributes:
@@ -68,8 +70,7 @@ class HttpRequest:
         return ""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True, gc=False):
     """What the client says about its signature; nothing of it is verified yet.
 
     Attributes:
@@ -95,7 +96,8 @@ def parse(request: HttpRequest) -> Signature | None:
         Refused: IncompleteSignature, naming what is missing or malformed.
     """
     authorizations = [value for name, value in request.headers if name == "authorization"]
-    presigned = "X-Amz-Algorithm=" in request.query or "X-Amz-Signature=" in request.query
+    query = request.query
+    presigned = "X-Amz-Algorithm=" in query or "X-Amz-Signature=" in query
     if not authorizations and not presigned:
         return None
     if len(authorizations) + presigned > 1:
@@ -262,13 +264,15 @@ def canonical_request(request: HttpRequest, signature: Signature, payload: str) 
     for name, value in request.headers:
         if name in values:
             values[name].append(" ".join(value.split()))  # a repeated header is signed with each of its values
-    headers = "".join(f"{name}:{','.join(values[name])}\n" for name in signature.signed_headers)
+    headers = "".join([f"{name}:{','.join(values[name])}\n" for name in signature.signed_headers])
     path = request.path if signature.service == "s3" else _normalized(request.path)
     return f"{request.method}\n{path}\n{query}\n{headers}\n{';'.join(signature.signed_headers)}\n{payload}"
 
 
 def _normalized(path: str) -> str:
     """A path without `.`, `..` and empty segments, and encoded once more: every service's way but S3's."""
+    if path == "/":  # as a rule
+        return path
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":

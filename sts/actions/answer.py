@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sts import constraints
 from sts.accounts import Accounts, Role
@@ -12,8 +13,7 @@ from sts.mfa import Spent
 from sts.wire import Content, Parameters
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """A success.
 
     Attributes:
@@ -22,11 +22,10 @@ class Answer:
     """
 
     result: Content
-    log: Mapping[str, object] = field(default_factory=dict)
+    log: Mapping[str, object] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """A call and the world that it is decided in.
 
     Attributes:

@@ -1,9 +1,9 @@
 # ruff: noqa: E501 -- a case of a table is a line
 """A valid request with one byte changed, anywhere that matters, is refused: signed requests and identity tokens."""
 
-import dataclasses
 import string
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as some
@@ -35,7 +35,9 @@ def changed(request: HttpRequest, part: int, place: int, character: str) -> Http
     assume(text[at] != character)
     values[part % len(values)] = text[:at] + character + text[at + 1 :]
     headers = [(name, value) for (name, _), value in zip(request.headers, values[3:], strict=True)]
-    return dataclasses.replace(request, method=values[0], target=values[1], body=values[2].encode(), headers=headers)
+    return msgspec.structs.replace(
+        request, method=values[0], target=values[1], body=values[2].encode(), headers=headers
+    )
 
 
 def harmless(before: HttpRequest, after: HttpRequest) -> bool:

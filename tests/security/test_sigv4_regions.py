@@ -1,7 +1,6 @@
 """Attack: a million regions, each with a signing key that the STS would keep."""
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from sts import sigv4
@@ -11,7 +10,7 @@ from tests.sts.world import USER_KEY, World, decided, signed_request
 
 def scoped(request: HttpRequest, region: str) -> HttpRequest:
     headers = [(name, value.replace("/us-east-1/", f"/{region}/")) for name, value in request.headers]
-    return dataclasses.replace(request, headers=headers)
+    return msgspec.structs.replace(request, headers=headers)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Attack: a signed header, or the signature itself, that comes twice."""
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from tests.sts.world import USER_KEY, World, decided, signed_request
@@ -14,13 +13,13 @@ def test_a_second_value_of_a_signed_header(aws: World, name: str) -> None:
     """Both values are under the signature, so a second one breaks it."""
     request = signed_request(USER_KEY)
     again = [*request.headers, (name, "other")]
-    assert "SignatureDoesNotMatch" == decided(aws, dataclasses.replace(request, headers=again))
+    assert "SignatureDoesNotMatch" == decided(aws, msgspec.structs.replace(request, headers=again))
 
 
 def test_two_signatures_are_none(aws: World) -> None:
     """By header and by query at once, or twice by header."""
     request = signed_request(USER_KEY)
     twice = [*request.headers, ("authorization", request.header("authorization"))]
-    assert "IncompleteSignature" == decided(aws, dataclasses.replace(request, headers=twice))
-    both = dataclasses.replace(request, target="/?X-Amz-Signature=" + "0" * 64)
+    assert "IncompleteSignature" == decided(aws, msgspec.structs.replace(request, headers=twice))
+    both = msgspec.structs.replace(request, target="/?X-Amz-Signature=" + "0" * 64)
     assert "IncompleteSignature" == decided(aws, both)

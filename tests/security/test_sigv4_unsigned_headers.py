@@ -1,8 +1,7 @@
 # ruff: noqa: E501 -- a case of a table is a line
 """Attack: a header that the signature does not cover, added on the way."""
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from tests.sts.world import USER_KEY, World, decided, signed_request
@@ -19,13 +18,13 @@ def test_an_unsigned_amz_header_is_refused(aws: World, header: tuple[str, str]) 
     """Whatever speaks to AWS has to be signed."""
     request = signed_request(USER_KEY)
     assert OK == decided(aws, request)
-    assert OK != decided(aws, dataclasses.replace(request, headers=[*request.headers, header]))
+    assert OK != decided(aws, msgspec.structs.replace(request, headers=[*request.headers, header]))
 
 
 def test_an_unsigned_header_that_says_nothing_to_aws_is_let_through(aws: World) -> None:
     """Proxies add them."""
     request = signed_request(USER_KEY)
-    assert OK == decided(aws, dataclasses.replace(request, headers=[*request.headers, ("via", "1.1 proxy")]))
+    assert OK == decided(aws, msgspec.structs.replace(request, headers=[*request.headers, ("via", "1.1 proxy")]))
 
 
 def test_the_host_has_to_be_signed(aws: World) -> None:
@@ -36,4 +35,4 @@ def test_the_host_has_to_be_signed(aws: World) -> None:
         for name, value in request.headers
     ]
     assert headers != request.headers
-    assert "SignatureDoesNotMatch" == decided(aws, dataclasses.replace(request, headers=headers))
+    assert "SignatureDoesNotMatch" == decided(aws, msgspec.structs.replace(request, headers=headers))
