@@ -6,7 +6,7 @@ Lengths count characters. `\w` is ASCII only. Every broken constraint is reporte
 import functools
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -24,6 +24,12 @@ class Shape:
     required: bool = False
     secret: bool = False
 
+    def admits(self, value: str) -> bool:
+        """Whether nothing is wrong with `value`."""
+        if len(value) < self.shortest or (self.longest and len(value) > self.longest):
+            return False
+        return not self.pattern or bool(_matcher(self.pattern)(value))
+
     def problems(self, name: str, value: str | None) -> list[str]:
         """What is wrong with `value`, in AWS's words."""
         if value is None:
@@ -34,15 +40,9 @@ class Shape:
             found.append(_problem(name, shown, f"Member must have length greater than or equal to {self.shortest}"))
         if self.longest and len(value) > self.longest:
             found.append(_problem(name, shown, f"Member must have length less than or equal to {self.longest}"))
-        if self.pattern and not self._matches(value):
+        if self.pattern and not _matcher(self.pattern)(value):
             found.append(_problem(name, shown, f"Member must satisfy regular expression pattern: {self.pattern}"))
         return found
-
-    def _matches(self, value: str) -> bool:
-        if self.pattern.startswith(_TAG_CHARACTERS):
-            # Letters, separators and numbers of any alphabet, which Python's patterns have no class for.
-            return all(unicodedata.category(each)[0] in "LZN" or each in "_.:/=+-@" for each in value)
-        return bool(_compiled(self.pattern).fullmatch(value))
 
 
 _TAG_CHARACTERS: Final = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
@@ -72,7 +72,11 @@ def check(
     Raises:
         Refused: ValidationError with every broken constraint; MalformedInput where a number is none.
     """
-    problems = [text for name, shape in shapes.items() for text in shape.problems(_member(name), given.get(name))]
+    problems = []
+    for name, shape in shapes.items():
+        value = given.get(name)
+        if shape.required if value is None else not shape.admits(value):
+            problems += shape.problems(_member(name), value)
     found = {}
     for name, allowed in (numbers or {}).items():
         if (written := given.get(name)) is not None:
@@ -110,6 +114,10 @@ def _problem(name: str, value: str, ending: str, *, quoted: bool = True) -> str:
 
 
 @functools.cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    """Java's pattern in Python's spelling, in which an escape of more than four digits is a capital U."""
-    return re.compile(pattern.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF"), re.ASCII)
+def _matcher(pattern: str) -> Callable[[str], object]:
+    """What is true of a text that matches Java's pattern from end to end."""
+    if pattern.startswith(_TAG_CHARACTERS):
+        # Letters, separators and numbers of any alphabet, which Python's patterns have no class for.
+        return lambda value: all(unicodedata.category(each)[0] in "LZN" or each in "_.:/=+-@" for each in value)
+    # In Python's spelling an escape of more than four digits is a capital U.
+    return re.compile(pattern.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF"), re.ASCII).fullmatch

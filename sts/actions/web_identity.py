@@ -5,8 +5,8 @@ Two steps, since the issuer's keys have to be fetched between them: `ask` finds 
 missing or its trust policy says no, the client gets one and the same answer; the log has the reason.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -32,8 +32,7 @@ _SHAPES: Final = {
 _CLAIM_KEYS: Final = ("amr", "email")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """A well-formed call whose token is still to be verified with a key of `provider`."""
 
     role_arn: str
@@ -50,7 +49,7 @@ def ask(given: Parameters, accounts: Accounts) -> Asked:
     Raises:
         Refused: the parameters, the token's form or its issuer.
     """
-    passed, problems = scope.asked({name: value for name, value in given.items() if name.startswith("Policy")})
+    passed, problems = scope.asked({name: given[name] for name in given if name.startswith("Policy")})
     numbers = constraints.check(given, _SHAPES, NUMBERS, problems)
     matched = ROLE_ARN.fullmatch(given["RoleArn"])
     if not matched:
@@ -79,10 +78,11 @@ def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
         Refused: the token, the role, its trust policy or the duration.
     """
     claims = token.verify(asked.token, keys, asked.provider.client_ids, call.now)
-    tags, transitive = federation.tags(claims.all)
-    passed = msgspec.structs.replace(asked.scope, tags=tags, transitive=transitive)
-    identity = federation.source_identity(claims.all)
-    role = _trusting_role(asked, claims, call, passed, identity)
+    marks = federation.marks(claims.all)
+    passed, identity = asked.scope, marks.source_identity
+    if marks is not federation.NOTHING:
+        passed = msgspec.structs.replace(passed, tags=marks.tags, transitive=marks.transitive)
+    role = _trusting_role(asked, claims, call, passed, marks)
     seconds = asked.numbers.get("DurationSeconds", DEFAULT_SECONDS)
     if seconds > role.max_session_duration:
         raise refusals.invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
@@ -109,13 +109,19 @@ def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
 
 
 def told(unverified: token.Unverified) -> dict[str, str]:
-    """What a log line may say of a token, verified or not: whose it says it is, and its id."""
-    named = ((name, unverified.payload.get(name)) for name in ("sub", "jti"))
-    return {name: value[:255] for name, value in named if isinstance(value, str)}
+    """What a log line may say of a token, verified or not: its issuer, key and id, and whose it says it is."""
+    found = {"issuer": unverified.issuer, "kid": unverified.kid[:128]}
+    for name in ("sub", "jti"):
+        value = unverified.payload.get(name)
+        if isinstance(value, str):
+            found[name] = value[:255]
+    return found
 
 
-def _trusting_role(asked: Asked, claims: token.Claims, call: Call, passed: scope.Scope, identity: str) -> Role:
-    vouched = federation.vouched(claims.all, asked.role_arn)
+def _trusting_role(
+    asked: Asked, claims: token.Claims, call: Call, passed: scope.Scope, marks: federation.Marks
+) -> Role:
+    vouched = marks.vouch_for(asked.role_arn)
     role = call.accounts.roles.get(asked.role_arn)
     if role is None:
         raise refusals.web_identity_denied(f"no role {asked.role_arn}")
@@ -126,14 +132,17 @@ def _trusting_role(asked: Asked, claims: token.Claims, call: Call, passed: scope
         "sts:RoleAuthorizedByIdp": "true" if vouched else "false",
         "aws:ResourceAccount": role.account,
     }
-    if identity:
-        context["sts:SourceIdentity"] = identity
-    principal = Principal.web_identity(asked.provider.arn)
-    for action in _rights(passed, identity):
+    if marks.source_identity:
+        context["sts:SourceIdentity"] = marks.source_identity
+    principal = _principal(asked.provider.arn)
+    for action in _rights(passed, marks.source_identity):
         decision = trusts(role.trust, request(action, role.arn, principal, context))
         if not decision.allowed:
             raise refusals.web_identity_denied(decision.reason, action)
     return role
+
+
+_principal: Final = functools.lru_cache(maxsize=1024)(Principal.web_identity)
 
 
 def _rights(passed: scope.Scope, identity: str) -> Iterator[str]:

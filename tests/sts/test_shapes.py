@@ -8,6 +8,8 @@ from urllib.parse import urlencode
 
 import pytest
 from botocore.session import get_session
+from hypothesis import given
+from hypothesis import strategies as some
 
 from sts import constraints
 from sts.actions import access_key_info, assume_role, session_token, web_identity
@@ -141,3 +143,17 @@ def test_contexts_are_said_to_be_missing(aws: World) -> None:
     }  # fmt: skip
     status, body = aws.send(signed_request(USER_KEY, body=urlencode(form).encode()))
     assert (400, True) == (status, b"ProvidedContexts are not provided by this STS." in body)
+
+
+@given(
+    some.sampled_from(
+        [shape for shapes, _ in OURS.values() for shape in shapes.values()]
+        + [constraints.TAG_KEY, constraints.TAG_VALUE]
+    ),
+    some.text(max_size=70)
+    | some.text("aB0_+=,.@-:/ \t", max_size=70)
+    | some.integers(0, 2100).map(lambda length: "a" * length),
+)
+def test_a_value_is_admitted_where_nothing_is_wrong_with_it(shape: Shape, value: str) -> None:
+    """The short way to an answer and the one that explains."""
+    assert shape.admits(value) is not bool(shape.problems("x", value))
