@@ -37,11 +37,6 @@ class Provider(msgspec.Struct, frozen=True):
     client_ids: frozenset[str]
     local: Local | None = None
 
-    @property
-    def key_prefix(self) -> str:
-        """The issuer as condition keys have it, without `https://`."""
-        return self.url.partition("://")[2]
-
 
 class Role(msgspec.Struct, frozen=True):
     """A role; `permissions` are its own policies and its boundary."""

@@ -7,7 +7,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from sts import refusals
@@ -16,19 +16,22 @@ from sts.wire import Parameters
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """Limits of one text parameter; `pattern` is as AWS prints it, `regex` what is matched."""
+    """Limits of one text parameter.
+
+    Attributes:
+        pattern: as AWS prints it.
+        admits: true of a value with which nothing is wrong.
+    """
 
     shortest: int = 0
     longest: int = 0
     pattern: str = ""
     required: bool = False
     secret: bool = False
+    admits: Callable[[str], object] = field(init=False, repr=False, compare=False)
 
-    def admits(self, value: str) -> bool:
-        """Whether nothing is wrong with `value`."""
-        if len(value) < self.shortest or (self.longest and len(value) > self.longest):
-            return False
-        return not self.pattern or bool(_matcher(self.pattern)(value))
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "admits", _admitting(self.shortest, self.longest, self.pattern))
 
     def problems(self, name: str, value: str | None) -> list[str]:
         """What is wrong with `value`, in AWS's words."""
@@ -46,6 +49,31 @@ class Shape:
 
 
 _TAG_CHARACTERS: Final = r"[\p{L}\p{Z}\p{N}_.:/=+\-@]"
+
+
+@functools.cache
+def _matcher(pattern: str) -> Callable[[str], object]:
+    """What is true of a text that matches Java's pattern from end to end."""
+    if pattern.startswith(_TAG_CHARACTERS):
+        # Letters, separators and numbers of any alphabet, which Python's patterns have no class for.
+        return lambda value: all(unicodedata.category(each)[0] in "LZN" or each in "_.:/=+-@" for each in value)
+    return re.compile(_spelled(pattern), re.ASCII).fullmatch
+
+
+def _admitting(shortest: int, longest: int, pattern: str) -> Callable[[str], object]:
+    """What is true of a text that has the length as well: one regular expression, wherever it can be one."""
+    if pattern.startswith(_TAG_CHARACTERS):
+        matches = _matcher(pattern)
+        return lambda value: shortest <= len(value) <= longest and matches(value)
+    length = f"(?s:.{{{shortest},{longest or ''}}})"
+    return re.compile(rf"(?={length}\Z){_spelled(pattern)}" if pattern else length, re.ASCII).fullmatch
+
+
+def _spelled(pattern: str) -> str:
+    """Java's pattern in Python's spelling, in which an escape of more than four digits is a capital U."""
+    return pattern.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF")
+
+
 _PRINTABLE: Final = r"[\u0009\u000A\u000D\u0020-\u007E\u0085\u00A0-\uD7FF\uE000-\uFFFD\u10000-\u10FFFF]+"
 ROLE_ARN: Final = Shape(20, 2048, _PRINTABLE, required=True)
 SESSION_NAME: Final = Shape(2, 64, r"[\w+=,.@-]*", required=True)
@@ -111,13 +139,3 @@ def _member(name: str) -> str:
 def _problem(name: str, value: str, ending: str, *, quoted: bool = True) -> str:
     shown = f"'{value}'" if quoted else value
     return f"Value {shown} at '{name}' failed to satisfy constraint: {ending}"
-
-
-@functools.cache
-def _matcher(pattern: str) -> Callable[[str], object]:
-    """What is true of a text that matches Java's pattern from end to end."""
-    if pattern.startswith(_TAG_CHARACTERS):
-        # Letters, separators and numbers of any alphabet, which Python's patterns have no class for.
-        return lambda value: all(unicodedata.category(each)[0] in "LZN" or each in "_.:/=+-@" for each in value)
-    # In Python's spelling an escape of more than four digits is a capital U.
-    return re.compile(pattern.replace(r"\u10000-\u10FFFF", r"\U00010000-\U0010FFFF"), re.ASCII).fullmatch

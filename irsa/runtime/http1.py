@@ -143,7 +143,9 @@ class Connection(asyncio.Protocol):
         """A request begins, perhaps behind another one in the same bytes."""
         self._target, self._headers, self._head_size, self._in_head = b"", [], 0, True
         if self._pending is None:
-            self._enter(State.HEAD, self._read)
+            self.state = State.HEAD
+            if not self._unread:
+                self._entered = self._read
 
     def on_url(self, part: bytes) -> None:
         """A part of the request's target."""
@@ -186,7 +188,9 @@ class Connection(asyncio.Protocol):
             expects = expects or (name == b"expect" and value.lower() == b"100-continue")
         request.reply = self._service.begin(request)
         if self._pending is None:
-            self._enter(State.BODY, self._read)
+            self.state = State.BODY
+            if not self._unread:
+                self._entered = self._read
             if expects:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -337,7 +341,7 @@ class Connection(asyncio.Protocol):
         """Close whatever is under way."""
         self._transport.abort()
 
-    def _enter(self, state: State, now: float = 0.0) -> None:
+    def _enter(self, state: State) -> None:
         self.state = state
         if not self._unread:
-            self._entered = now or self._loop.time()
+            self._entered = self._loop.time()

@@ -41,18 +41,26 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     entropy: Entropy
     spent: Spent
 
-    def session(self, *, account: str, principal: str, principal_id: str, name: str, seconds: int) -> Session:
+    def session(
+        self,
+        account: str,
+        principal: str,
+        principal_id: str,
+        name: str,
+        seconds: int,
+        *,
+        provider: str = "",
+        source_identity: str = "",
+        scope: bytes = b"",
+        mfa: bool = False,
+    ) -> Session:
         """A new session that begins now, with a fresh key pair."""
         access_key_id, secret = fresh_pair(account, self.entropy)
+        begins = int(self.now)
         return Session(
-            access_key_id, secret, account, principal, principal_id, name, int(self.now), int(self.now) + seconds
-        )
-
-    def role_session(self, role: Role, name: str, seconds: int) -> Session:
-        """A new session of `role`."""
-        return self.session(
-            account=role.account, principal=role.arn, principal_id=role.unique_id, name=name, seconds=seconds
-        )
+            access_key_id, secret, account, principal, principal_id, name, begins, begins + seconds,
+            provider, source_identity, scope, mfa,
+        )  # fmt: skip
 
     def credentials(self, session: Session, numbers: Mapping[str, int]) -> Content:
         """The Credentials element, and how large its session token is; `numbers` may ask for a least size."""

@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
 from sts import circumstances, constraints, refusals, scope
 from sts.accounts import Role
 from sts.actions import second_factor
@@ -54,10 +52,13 @@ def assume_role(call: Call, caller: Caller) -> Answer:
     identity = _source_identity(given.get("SourceIdentity", ""), caller)
     context = _context(call, caller, passed, identity, duration)
     role = _permitted_role(given["RoleArn"], call, caller, context)
-    session = call.role_session(role, given["RoleSessionName"], _seconds(duration, role, caller))
+    seconds = _seconds(duration, role, caller)
     packed, percent = scope.pack(passed)
     scope.policies(passed, call.accounts, role.account)
-    session = msgspec.structs.replace(session, source_identity=identity, scope=packed)
+    name = given["RoleSessionName"]
+    session = call.session(
+        role.account, role.arn, role.unique_id, name, seconds, source_identity=identity, scope=packed
+    )
     return Answer(
         {
             "AssumedRoleUser": assumed_role_user(role, session.name),

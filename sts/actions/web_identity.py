@@ -88,19 +88,18 @@ def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
         raise refusals.invalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
     packed, percent = scope.pack(passed)
     scope.policies(passed, call.accounts, role.account)
-    session = msgspec.structs.replace(
-        call.role_session(role, asked.session_name, seconds),
-        provider=asked.provider.arn,
-        source_identity=identity,
-        scope=packed,
-    )
+    provider = asked.provider.arn
+    session = call.session(
+        role.account, role.arn, role.unique_id, asked.session_name, seconds,
+        provider=provider, source_identity=identity, scope=packed,
+    )  # fmt: skip
     return Answer(
         {
             "SubjectFromWebIdentityToken": claims.subject,
             "Audience": claims.audience,
             "AssumedRoleUser": assumed_role_user(role, session.name),
             **call.credentials(session, asked.numbers),
-            "Provider": asked.provider.arn,
+            "Provider": provider,
             "PackedPolicySize": None if percent is None else str(percent),
             "SourceIdentity": identity or None,
         },
@@ -156,7 +155,7 @@ def _rights(passed: scope.Scope, identity: str) -> Iterator[str]:
 
 def _claimed(asked: Asked, claims: token.Claims) -> Context:
     """The condition keys that the token and the call bring; absent is what the token does not say."""
-    prefix = asked.provider.key_prefix
+    prefix = asked.provider.url.partition("://")[2]  # the issuer as condition keys have it
     context: Context = {
         f"{prefix}:sub": claims.subject,
         f"{prefix}:aud": claims.audience,
