@@ -61,6 +61,8 @@ def authorize(
 
 def trusts(trust: Policy, request: Request) -> Decision:
     """Whether a trust policy alone lets the caller in: all that counts for a web identity, or for a service."""
+    if request.principal.kind not in _WITHOUT_POLICIES:
+        return assumes(trust, request, NOTHING, role_account=request.principal.account)
     outcome = evaluate([trust], request)
     if outcome.denied or outcome.grant is not Grant.NONE:
         return decided(outcome, Kind.TRUST, request)

@@ -70,3 +70,10 @@ def test_an_unknown_operator_is_an_error_when_the_policy_is_read() -> None:
     with pytest.raises(PolicyError, match="'StringEqual' is no condition operator") as caught:
         trust({"StringEqual": {SUB: "x"}})
     assert f"role s3-reader: trust: Statement[0].Condition.StringEqual.{SUB}" == caught.value.place
+
+
+def test_who_has_policies_of_its_own_needs_them_too() -> None:
+    """A trust policy that names an account leaves it to that account's policies, of which none is known here."""
+    policy = trust({}, Principal={"AWS": ACCOUNT}, Action="sts:AssumeRole")
+    user = Principal.user(f"arn:aws:iam::{ACCOUNT}:user/david")
+    assert not trusts(policy, request("sts:AssumeRole", ROLE, user)).allowed
