@@ -4,6 +4,7 @@ Lengths count characters. `\w` is ASCII only. Every broken constraint is reporte
 """
 
 import functools
+import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
@@ -64,7 +65,7 @@ def _admitting(shortest: int, longest: int, pattern: str) -> Callable[[str], obj
     """What is true of a text that has the length as well: one regular expression, wherever it can be one."""
     if pattern.startswith(_TAG_CHARACTERS):
         matches = _matcher(pattern)
-        return lambda value: shortest <= len(value) <= longest and matches(value)
+        return lambda value: shortest <= len(value) <= (longest or math.inf) and matches(value)
     length = f"(?s:.{{{shortest},{longest or ''}}})"
     return re.compile(rf"(?={length}\Z){_spelled(pattern)}" if pattern else length, re.ASCII).fullmatch
 

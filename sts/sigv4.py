@@ -32,8 +32,8 @@ _REGION: Final = re.compile(r"[\w-]{1,64}", re.ASCII)
 _TARGET: Final = re.compile(r"/[\x21\x22\x24-\x7e]*")  # no fragment, no control, no other alphabet
 
 
-# gc=False, here and on whatever else is made for each request: it is frozen and in no circle, so the collector need not
-# look at it.
+# gc=False, here and on others that are made for each request: nothing that they hold refers back to them, so the
+# collector need not look at them.
 class HttpRequest(msgspec.Struct, frozen=True, gc=False):
     """A request as it came, nothing decoded.
 

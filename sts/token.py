@@ -157,10 +157,10 @@ def _mapping(piece: bytes, name: str) -> Mapping[str, Any]:
     try:
         value = _DECODER.decode(raw)
         # What is written again as it stood has no member twice, no number but its own spelling, no half a character.
-        again = _ENCODER.encode(value) == raw
+        compact = _ENCODER.encode(value) == raw
     except (ValueError, OverflowError, RecursionError):
-        again = False
-    if not again:
+        compact = False
+    if not compact:
         value = _read_strictly(raw, name)
     if not isinstance(value, dict):
         raise refusals.not_a_jwt(f"the {name} is no JSON object")
@@ -168,7 +168,7 @@ def _mapping(piece: bytes, name: str) -> Mapping[str, Any]:
 
 
 def _read_strictly(raw: bytes, name: str) -> Any:  # noqa: ANN401 -- JSON
-    """What is no compact JSON, or none at all: a third of a token's time, if every one were read so."""
+    """JSON in any other spelling than the compact one, or none at all; to read every token so would cost much more."""
     try:
         value = _JSON.decode(raw.decode())
         if b"\\u" in raw:  # half a surrogate pair is no character: it could neither be sealed nor answered

@@ -96,7 +96,7 @@ def _elements(content: Content) -> str:
     return "".join(found)
 
 
-def _decoded(text: str) -> str:
+def _decoded(encoded: str) -> str:
     # The two that stand in every ARN come first: a tenth of the time that the general way takes for them.
-    text = text.replace("+", " ").replace("%3A", ":").replace("%2F", "/")
-    return unquote_to_bytes(text).decode() if "%" in text else text
+    decoded = encoded.replace("+", " ").replace("%3A", ":").replace("%2F", "/")
+    return unquote_to_bytes(decoded).decode() if "%" in decoded else decoded

@@ -1,6 +1,7 @@
 """Metrics of a server's hot path: counted where it runs, made into Prometheus's shapes only when somebody asks.
 
-For everything else prometheus_client's own metrics serve; these cost a quarter of them. They are for one thread.
+For everything else prometheus_client's own metrics serve; these cost a quarter of them. They are for one thread, and do
+not say when they came to be (`_created`).
 """
 
 from bisect import bisect_left
@@ -12,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, M
 
 
 class _Times(msgspec.Struct):
-    """How many decisions took no longer than each edge but longer than the one before, and all of them together."""
+    """How many decisions took no longer than each edge but longer than the one before, and their seconds together."""
 
     buckets: list[int]
     sum: float = 0.0
@@ -61,7 +62,7 @@ class Decisions:
         row.times.sum += seconds
         row.times.buckets[bisect_left(self._edges, seconds)] += 1
 
-    def _shared_by(self, labels: tuple[str, ...]) -> "_Times":
+    def _shared_by(self, labels: tuple[str, ...]) -> _Times:
         return self._times.setdefault(labels, _Times([0] * (len(self._edges) + 1)))
 
     def collect(self) -> Iterator[Metric]:
@@ -71,7 +72,7 @@ class Decisions:
             counter.add_metric(labels, row.count)
         yield counter
         histogram = HistogramMetricFamily(*self._histogram, labels=self._labels[: self._shared])
+        edges = (*map(str, map(float, self._edges)), "+Inf")
         for shared, times in self._times.items():
-            edges = (*map(str, map(float, self._edges)), "+Inf")
             histogram.add_metric(shared, list(zip(edges, accumulate(times.buckets), strict=True)), times.sum)
         yield histogram

@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         # By state; what an answer waits for has deadlines of its own.
         self._seconds = (deadlines.idle, deadlines.head, deadlines.body, math.inf, deadlines.linger)
         self._write_seconds = deadlines.write
-        self._entered = self._read = 0.0  # the present state, and the latest bytes, by the loop's clock
+        self._since = self._received = 0.0  # since when it waits, and when the latest bytes came, by the loop's clock
         self._head_limit, self._body_limit = service.head_limit, service.body_limit
         self._port = port
         self._parser: Any = httptools.HttpRequestParser(self)
@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
         if self._last:
             return
         self._told = False
-        self._read = self._loop.time()
+        self._received = self._loop.time()
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # answered as any request; what follows would not be HTTP
@@ -127,7 +127,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client does not read, so it is not read either: what it sends would only add to what waits for it."""
-        self._entered = self._loop.time()
+        self._since = self._loop.time()
         self._unread = True
         self._transport.pause_reading()
 
@@ -143,9 +143,7 @@ class Connection(asyncio.Protocol):
         """A request begins, perhaps behind another one in the same bytes."""
         self._target, self._headers, self._head_size, self._in_head = b"", [], 0, True
         if self._pending is None:
-            self.state = State.HEAD
-            if not self._unread:
-                self._entered = self._read
+            self._enter(State.HEAD, self._received)
 
     def on_url(self, part: bytes) -> None:
         """A part of the request's target."""
@@ -188,9 +186,7 @@ class Connection(asyncio.Protocol):
             expects = expects or (name == b"expect" and value.lower() == b"100-continue")
         request.reply = self._service.begin(request)
         if self._pending is None:
-            self.state = State.BODY
-            if not self._unread:
-                self._entered = self._read
+            self._enter(State.BODY, self._received)
             if expects:
                 self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -307,12 +303,12 @@ class Connection(asyncio.Protocol):
     @property
     def deadline(self) -> float:
         """By the loop's clock, when `expired` is to be called."""
-        return self._entered + (self._write_seconds if self._unread else self._seconds[self.state])
+        return self._since + (self._write_seconds if self._unread else self._seconds[self.state])
 
     @property
     def waiting_since(self) -> float:
         """Since when, on the loop's clock, it has waited for the client; infinite while the client waits for us."""
-        return math.inf if self.state is State.ANSWER else self._entered
+        return math.inf if self.state is State.ANSWER else self._since
 
     def shed(self) -> None:
         """Give the memory back: with the answer that is due, else at once."""
@@ -341,7 +337,7 @@ class Connection(asyncio.Protocol):
         """Close whatever is under way."""
         self._transport.abort()
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: State, now: float = 0.0) -> None:
         self.state = state
         if not self._unread:
-            self._entered = self._loop.time()
+            self._since = now or self._loop.time()

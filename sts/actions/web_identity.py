@@ -79,7 +79,7 @@ def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
     """
     claims = token.verify(asked.token, keys, asked.provider.client_ids, call.now)
     marks = federation.marks(claims.all)
-    passed, identity = asked.scope, marks.source_identity
+    passed, identity = asked.scope, marks.source_identity  # `ask` lets no tags into it: they are the token's alone
     if marks is not federation.NOTHING:
         passed = msgspec.structs.replace(passed, tags=marks.tags, transitive=marks.transitive)
     role = _trusting_role(asked, claims, call, passed, marks)

@@ -10,11 +10,10 @@ from typing import Final, TypeAlias
 
 from sts.policy.errors import PolicyError
 from sts.policy.model import Condition
-from sts.policy.operators import OPERATORS, Operator
+from sts.policy.operators import OPERATORS, Operator, Test
 from sts.policy.variables import Context
 
 Holds: TypeAlias = Callable[[Context], bool]
-Test: TypeAlias = Callable[[str, Context], bool | None]
 
 _SETS: Final = ("ForAnyValue", "ForAllValues")
 

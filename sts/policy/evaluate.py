@@ -36,7 +36,7 @@ def evaluate(policies: Iterable[Policy], request: Request, *, bounded: bool = Fa
                 continue
             if not statement.allows:
                 return Outcome(denied=True, grant=Grant.NONE, policy=policy, statement=statement)
-            if best is SILENT or grant.value > best.grant.value:
+            if best is SILENT or grant.value > best.grant.value:  # as a rule the first: an enum's value is a call
                 best = Outcome(denied=False, grant=grant, policy=policy, statement=statement)
     return best
 

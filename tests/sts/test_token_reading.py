@@ -7,6 +7,7 @@ import base64
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -97,3 +98,17 @@ def test_a_signature_has_one_spelling(text: str) -> None:
     if again is not None and encoded(again) != text:
         again = None
     assert again == found
+
+
+@given(some.integers(token.KEPT_HEADER - 40, token.KEPT_HEADER + 40), some.booleans())
+def test_a_header_of_any_length_reads_alike_again(length: int, sound: bool) -> None:
+    """What is kept is what was read, and a refusal is no less one the second time."""
+    kid = "k" * (length * 3 // 4)
+    header = encoded(json.dumps({"alg": "RS256" if sound else "none", "kid": kid}).encode())
+    text = f"{header}.{encoded(json.dumps(ISSUER).encode())}.AA"
+    for _ in range(2):
+        if sound:
+            assert ("RS256", kid) == (token.parse(text).algorithm, token.parse(text).kid)
+        else:
+            with pytest.raises(Refused):
+                token.parse(text)
