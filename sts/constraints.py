@@ -104,7 +104,8 @@ def check(
     problems = []
     for name, shape in shapes.items():
         value = given.get(name)
-        if shape.required if value is None else not shape.admits(value):
+        wrong = shape.required if value is None else not shape.admits(value)
+        if wrong:
             problems += shape.problems(_member(name), value)
     found = {}
     for name, allowed in (numbers or {}).items():

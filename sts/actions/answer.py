@@ -43,12 +43,12 @@ class Call(msgspec.Struct, frozen=True, gc=False):
 
     def session(
         self,
+        *,
         account: str,
         principal: str,
         principal_id: str,
         name: str,
         seconds: int,
-        *,
         provider: str = "",
         source_identity: str = "",
         scope: bytes = b"",

@@ -55,9 +55,14 @@ def assume_role(call: Call, caller: Caller) -> Answer:
     seconds = _seconds(duration, role, caller)
     packed, percent = scope.pack(passed)
     scope.policies(passed, call.accounts, role.account)
-    name = given["RoleSessionName"]
     session = call.session(
-        role.account, role.arn, role.unique_id, name, seconds, source_identity=identity, scope=packed
+        account=role.account,
+        principal=role.arn,
+        principal_id=role.unique_id,
+        name=given["RoleSessionName"],
+        seconds=seconds,
+        source_identity=identity,
+        scope=packed,
     )
     return Answer(
         {

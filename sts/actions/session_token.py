@@ -25,5 +25,7 @@ def session_token(call: Call, caller: Caller) -> Answer:
         raise refusals.session_credentials("GetSessionToken")
     mfa = second_factor.shown(call, caller)
     seconds = min(duration or _ROOT_SECONDS, _ROOT_SECONDS) if caller.is_root else duration or _DEFAULT_SECONDS
-    session = call.session(caller.account, caller.arn, caller.user_id, "", seconds, mfa=mfa)
+    session = call.session(
+        account=caller.account, principal=caller.arn, principal_id=caller.user_id, name="", seconds=seconds, mfa=mfa
+    )
     return Answer(call.credentials(session, numbers), {**issued(session), "mfa": mfa})

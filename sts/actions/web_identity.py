@@ -90,9 +90,15 @@ def assume(asked: Asked, keys: tuple[Key, ...], call: Call) -> Answer:
     scope.policies(passed, call.accounts, role.account)
     provider = asked.provider.arn
     session = call.session(
-        role.account, role.arn, role.unique_id, asked.session_name, seconds,
-        provider=provider, source_identity=identity, scope=packed,
-    )  # fmt: skip
+        account=role.account,
+        principal=role.arn,
+        principal_id=role.unique_id,
+        name=asked.session_name,
+        seconds=seconds,
+        provider=provider,
+        source_identity=identity,
+        scope=packed,
+    )
     return Answer(
         {
             "SubjectFromWebIdentityToken": claims.subject,
