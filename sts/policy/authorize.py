@@ -61,12 +61,7 @@ def authorize(
 
 def trusts(trust: Policy, request: Request) -> Decision:
     """Whether a trust policy alone lets the caller in: all that counts for a web identity, or for a service."""
-    if request.principal.kind not in _WITHOUT_POLICIES:
-        return assumes(trust, request, NOTHING, role_account=request.principal.account)
-    outcome = evaluate([trust], request)
-    if outcome.denied or outcome.grant is not Grant.NONE:
-        return decided(outcome, Kind.TRUST, request)
-    return nearest([trust], request, "the trust policy", Kind.TRUST)
+    return assumes(trust, request, NOTHING, role_account=request.principal.account)
 
 
 def assumes(trust: Policy, request: Request, permissions: Permissions, *, role_account: str) -> Decision:
