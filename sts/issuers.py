@@ -86,7 +86,7 @@ class Issuers:
     def known(self, provider: Provider, kid: str) -> tuple[jwks.Key, ...]:
         """The provider's keys named `kid` if they are fresh, else none: then `keys` is to be waited for."""
         entry = self._entries.get((provider.url, provider.local))
-        return () if entry is None or self._clock() - entry.fetched > FRESH_SECONDS else entry.find(kid)
+        return () if entry is None or self._age(entry) > FRESH_SECONDS else entry.find(kid)
 
     async def keys(self, provider: Provider, kid: str) -> tuple[jwks.Key, ...]:
         """The provider's keys named `kid`; a token without one is tried with every key.

@@ -116,11 +116,8 @@ def verify(token: Unverified, keys: tuple[jwks.Key, ...], client_ids: frozenset[
 def _audience(payload: Mapping[str, Any]) -> tuple[str, str]:
     given = payload["aud"]
     audiences = [given] if isinstance(given, str) else given
-    if not isinstance(audiences, list):
+    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
         raise refusals.not_a_jwt("aud is neither a text nor a list of texts")
-    for each in audiences:
-        if not isinstance(each, str):
-            raise refusals.not_a_jwt("aud is neither a text nor a list of texts")
     authorized = payload.get("azp")
     if authorized is not None:
         if not isinstance(authorized, str) or not authorized:

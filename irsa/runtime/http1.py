@@ -147,18 +147,12 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, part: bytes) -> None:
         """A part of the request's target."""
-        self._told = True
-        self._head_size += len(part)
-        if self._head_size > self._head_limit:
-            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._count(len(part))
         self._target += part
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; trailers are counted and passed over."""
-        self._told = True
-        self._head_size += len(name) + len(value) + _ENTRY_BYTES
-        if self._head_size > self._head_limit:
-            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        self._count(len(name) + len(value) + _ENTRY_BYTES)
         if self._in_head:
             self._headers.append((name.lower(), value))
 
@@ -217,6 +211,12 @@ class Connection(asyncio.Protocol):
         assert request is not None  # noqa: S101 -- llhttp gives the headers first
         if not self._last:
             self._take(request)
+
+    def _count(self, size: int) -> None:
+        self._told = True
+        self._head_size += size
+        if self._head_size > self._head_limit:
+            raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
 
     # -- answers
 

@@ -49,7 +49,7 @@ def ask(given: Parameters, accounts: Accounts) -> Asked:
     Raises:
         Refused: the parameters, the token's form or its issuer.
     """
-    passed, problems = scope.asked({name: given[name] for name in given if name.startswith("Policy")})
+    passed, problems = scope.asked({name: value for name, value in given.items() if name.startswith("Policy")})
     numbers = constraints.check(given, _SHAPES, NUMBERS, problems)
     matched = ROLE_ARN.fullmatch(given["RoleArn"])
     if not matched:
